@@ -1,0 +1,190 @@
+// Settings: the immutable typed snapshot of the core's configuration. Filled only by the declared table
+// (config/schema), which also holds every default; `default_settings()` returns those. Shared between threads
+// as shared_ptr<const Settings>.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/address_ip.h"
+#include "base/clock.h"
+
+namespace veredus {
+
+enum class Role : uint8_t { mx, submission, relay, lmtp };
+enum class IpPreference : uint8_t { system, ipv4, ipv6, ipv4_only, ipv6_only };
+enum class BareNewlines : uint8_t { reject, normalise };
+enum class TlsOutbound : uint8_t { none, opportunistic };
+
+struct ListenerSettings {
+  Endpoint address;
+  Role role = Role::mx;
+  bool proxy = false;
+  bool tls_implicit = false;
+  bool operator==(const ListenerSettings&) const = default;
+};
+
+// One entry of a route's `to`: "mx", "mx:DOMAIN", "smtp://HOST[:25]", "lmtp://HOST:PORT", "lmtp:///PATH".
+struct NextHop {
+  enum class Kind : uint8_t { mx, smtp, lmtp, lmtp_unix } kind = Kind::mx;
+  std::string host;  // domain, host name, address or path
+  uint16_t port = 0;
+  bool operator==(const NextHop&) const = default;
+  std::string text() const;
+  static std::optional<NextHop> parse(std::string_view text);
+};
+
+struct RouteSettings {
+  std::string match;                     // "a.test", ".a.test" or "*", in lower case
+  std::vector<std::vector<NextHop>> to;  // outer list: fail-over in order; inner list: balanced
+  std::string pool;                      // source pool; empty = default
+  IpPreference ip = IpPreference::system;
+};
+
+struct SourceSettings {  // one sending identity
+  std::string name;
+  IpAddress address4;  // either may be absent
+  IpAddress address6;
+  std::string helo;  // empty = hostname
+};
+
+struct PoolSettings {
+  std::string name;
+  std::vector<std::string> sources;  // names
+};
+
+struct ProviderSettings {  // a group of next hops for limits and reports
+  std::string name;
+  std::vector<std::string> mx;  // patterns on MX host names
+  std::vector<Network> networks;
+};
+
+// A limit on outbound work, counted per value of every key in `per`; applies where all patterns given match.
+struct LimitSettings {
+  std::string name;
+  std::vector<std::string> per;  // of: source pool provider mx_address domain tenant account destination
+  std::map<std::string, std::string> match;  // key -> pattern
+  uint32_t connections = 0;                  // 0 = no bound
+  uint32_t messages_per_connection = 0;
+  uint32_t rate = 0;  // messages in `rate_period`
+  Millis rate_period{60'000};
+};
+
+struct QueueSettings {
+  std::vector<Millis> retry;
+  Millis expire{};
+  Millis expire_bounce{};  // for null-sender messages
+  Millis delay_warning{};  // 0 = none
+  uint32_t jitter = 0;     // per cent
+  bool soft_bounce = false;
+  uint64_t memory = 0;  // cap on message octets kept for the first attempt
+};
+
+struct OutboundSettings {
+  uint16_t port = 25;
+  Millis idle{};
+  uint32_t connections = 0;  // all together
+  uint32_t connections_per_destination = 0;
+  uint32_t messages_per_connection = 0;
+  uint32_t recipients_per_transaction = 0;
+  IpPreference ip = IpPreference::system;
+  Millis connect_timeout{}, banner_timeout{}, helo_timeout{}, mail_timeout{}, rcpt_timeout{}, data_timeout{},
+      block_timeout{}, dot_timeout{};
+  std::vector<std::vector<NextHop>> fallback;
+};
+
+struct LimitsSettings {  // inbound
+  uint64_t message_size = 0;
+  uint64_t header_size = 0;
+  uint32_t command_line = 0;
+  uint32_t auth_line = 0;
+  uint32_t recipients = 0;
+  uint32_t errors = 0;         // per connection, then 421
+  uint32_t junk_commands = 0;  // NOOP, VRFY, RSET, HELP ... without progress
+  uint32_t connections = 0;
+  uint32_t connections_per_client = 0;
+  uint32_t connections_per_network = 0;  // /24 and /56; 0 = off
+  uint32_t connection_rate = 0;          // per client and minute; 0 = off
+  uint32_t message_rate = 0;             // per client and minute; 0 = off
+  uint32_t recipient_rate = 0;           // per client and minute; 0 = off
+  uint32_t messages_per_connection = 0;  // 0 = off
+  uint64_t bytes_per_connection = 0;     // total octets received; 0 = off
+  uint32_t received_hops = 0;            // more Received fields than this: 5.4.6
+  Millis ban{};                          // how long a client that broke its error limit is refused; 0 = off
+  Millis command_timeout{}, data_timeout{};
+  Millis stress_timeout{};         // command time-out while connections are scarce
+  uint32_t minimum_data_rate = 0;  // octets a second over a minute, under stress
+  uint64_t memory = 0;             // octets of messages being received, all sessions together
+};
+
+struct SpoolSettings {
+  std::string path;
+  uint64_t segment_size = 0;
+  uint64_t inline_size = 0;  // larger bodies get their own file
+  uint64_t reserve = 0;      // free octets kept for finishing the work in hand
+  Millis sync_delay{};       // state changes are durable at the latest after this
+};
+
+struct CertificateSettings {
+  std::string cert;
+  std::string key;
+};
+
+struct TlsSettings {
+  std::vector<CertificateSettings> certificates;
+  TlsOutbound outbound = TlsOutbound::none;
+  std::vector<Network> trusted_resolvers;  // whose AD bit is believed
+};
+
+struct MetricsSettings {
+  Endpoint listen;  // port 0 = off
+};
+
+struct Settings {
+  std::string hostname;
+  std::string user;
+  SpoolSettings spool;
+  std::string state;
+  std::string control;
+  std::string control_mode;                             // permissions of the control socket, octal text
+  std::vector<Endpoint> resolvers;                      // empty = /etc/resolv.conf
+  std::map<std::string, std::vector<IpAddress>> hosts;  // lower-case name -> addresses
+  uint32_t loops = 0;                                   // 0 = one per core
+  std::vector<ListenerSettings> listeners;
+  std::vector<Network> relay_networks, proxy_networks, xclient_networks;
+  std::vector<Network> exempt_networks;     // from per-client limits; defaults to loopback + relay_networks
+  std::vector<Network> normalise_networks;  // where bare_newlines: normalise holds
+  BareNewlines bare_newlines = BareNewlines::reject;
+  std::vector<std::string> relay_domains, local_domains;  // patterns, lower case
+  std::string postmaster;                                 // resolved default included
+  std::vector<RouteSettings> routes;                      // always ends with "*" -> mx
+  std::map<std::string, SourceSettings> sources;
+  std::map<std::string, PoolSettings> pools;
+  std::vector<ProviderSettings> providers;
+  std::vector<LimitSettings> outbound_limits;
+  QueueSettings queue;
+  OutboundSettings outbound;
+  LimitsSettings limits;
+  MetricsSettings metrics;
+  bool ptr_lookup = false;
+  std::string log_level;
+  Millis drain{};                 // SIGTERM: how long sessions and attempts may finish
+  bool allow_open_relay = false;  // silences the refusal of an open relay
+  TlsSettings tls;
+
+  std::map<std::string, std::string> origins;  // setting -> "conf.d/00-core.yaml:3:5"; absent = default
+};
+
+using SettingsPtr = std::shared_ptr<const Settings>;
+
+Settings default_settings();
+// "a.test", ".a.test", "*" against a lower-case domain.
+bool matches_domain(std::string_view pattern, std::string_view domain);
+bool matches_any_domain(const std::vector<std::string>& patterns, std::string_view domain);
+
+}  // namespace veredus

@@ -1,0 +1,25 @@
+// Edits: which of them a hook may want at a stage, and the message they make. Positions of recipients are those of the envelope that the
+// stage was shown; added recipients follow behind them. Octets that no edit names stay as they were. Any thread.
+#pragma once
+
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "hooks/stage_table.h"
+
+namespace veredus {
+
+// Why this edit is refused; empty when it is legal.
+std::string_view edit_problem(const Edit& edit, uint32_t may, const StageInfo& info);
+
+// The message with all edits applied, in order, then one more for every group of recipients that was split off. A split-off message has what
+// was changed before the split and no id yet. A message may be left without recipients: it is then discarded by its caller.
+// `received_header`: the header block at the start of the received octets, its empty line included. Needed when they are in a file and
+// an edit touches the header below its top; content in memory is looked at instead.
+Result<std::vector<Message>> apply_edits(Message message, std::span<const Edit> edits, std::string_view received_header = {});
+
+// Only what concerns the envelope, for stages before the content.
+void apply_envelope_edits(Envelope& envelope, std::span<const Edit> edits);
+
+}  // namespace veredus

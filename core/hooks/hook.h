@@ -1,0 +1,104 @@
+// Hook: what is called at a stage; the plugin host adapts C hooks to it, tests and the core write their own. HookCall: what one call may
+// look at and do, valid until the call returns. HookView: an owned, frozen picture of it for later and for other threads.
+// Hooks are called on the loop they were made for.
+#pragma once
+
+#include <array>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "hooks/hooks.h"
+#include "hooks/pending.h"
+#include "hooks/stage_table.h"
+
+namespace veredus {
+
+struct HookInfo {
+  HookInfo() = default;
+  std::string plugin;     // shown in logs and as the rule; "NAME" or "NAME/INSTANCE"
+  unsigned fragment = 0;  // NN of the fragment; the first sort key
+  int32_t order = 0;      // the second
+  Stage stage = Stage::connect;
+  uint32_t may = 0;    // bits of Right
+  uint32_t needs = 0;  // bits of Need
+  FaultPolicy on_fault = FaultPolicy::tempfail;
+};
+
+class HookView {
+ public:
+  HookView(Stage stage, const Subject& subject);
+  Stage stage() const { return stage_; }
+  Subject subject() const;
+
+ private:
+  Stage stage_;
+  std::optional<Origin> origin_;
+  std::optional<Envelope> envelope_;
+  std::optional<Content> content_;
+  std::optional<Recipient> recipient_;
+  std::optional<Reply> reply_;
+  uint32_t recipient_index_;
+  std::string destination_, state_, header_;
+};
+
+class HookCall {
+ public:
+  HookCall(PendingTable& table, Stage stage, const Subject& subject, std::span<const Edit> earlier, bool may_defer)
+      : table_(table), pending_(table), stage_(stage), subject_(subject), earlier_(earlier), may_defer_(may_defer) {}
+
+  Stage stage() const { return stage_; }
+  const Subject& subject() const { return subject_; }
+  std::span<const Edit> earlier() const { return earlier_; }  // what hooks before this one want changed at this stage
+  std::vector<Edit>& edits() { return edits_; }
+  std::shared_ptr<const HookView> view();
+  // A token to complete later, from any thread; the hook then returns Action::pending. 0: not at this stage, no time-out, or twice.
+  PendingToken defer(Millis timeout) { return may_defer_ ? pending_.open(timeout) : 0; }
+  PendingTable& table() { return table_; }  // where the token is completed
+
+  PendingCall& pending() { return pending_; }  // the runner's
+
+ private:
+  PendingTable& table_;
+  PendingCall pending_;
+  Stage stage_;
+  const Subject& subject_;
+  std::span<const Edit> earlier_;
+  bool may_defer_;
+  std::vector<Edit> edits_;
+  std::shared_ptr<const HookView> view_;
+};
+
+class Hook {
+ public:
+  explicit Hook(HookInfo info) : info_(std::move(info)) {}
+  virtual ~Hook() = default;
+
+  const HookInfo& info() const { return info_; }
+  virtual Verdict call(HookCall& call) = 0;
+  virtual void cancel(PendingToken) {}  // once, when the session or the transaction went away first
+
+ private:
+  HookInfo info_;
+};
+
+// The hooks of one configuration on one loop, in the order of plugin-abi. Immutable: sessions pin the set they began with.
+class HookSet {
+ public:
+  HookSet() = default;
+  explicit HookSet(std::vector<std::shared_ptr<Hook>> hooks, uint64_t generation = 0);
+
+  bool any(Stage stage) const { return !stages_[stage_index(stage)].empty(); }
+  std::span<const std::shared_ptr<Hook>> at(Stage stage) const { return stages_[stage_index(stage)]; }
+  uint32_t needs(Stage stage) const { return needs_[stage_index(stage)]; }
+  uint64_t generation() const { return generation_; }
+
+ private:
+  std::array<std::vector<std::shared_ptr<Hook>>, kStageCount> stages_;
+  std::array<uint32_t, kStageCount> needs_{};
+  uint64_t generation_ = 0;
+};
+
+}  // namespace veredus

@@ -1,0 +1,129 @@
+// Session: the coroutine round a ServerMachine. It moves octets between stream and machine, answers the
+// machine's questions by relay rules, limits and hooks, stores messages and hands them to the queue.
+// Session.cc has the conversation, session_commands.cc the answers before the data, session_message.cc those
+// from the first octet of content on, session_hooks.cc what hooks say. Belongs to one loop.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "inbound/proxy_header.h"
+#include "inbound/relay_policy.h"
+#include "inbound/session_context.h"
+#include "inbound/transaction.h"
+#include "net/stream.h"
+#include "smtp/server_machine.h"
+
+namespace veredus {
+
+// Serves one connection until it ends. `ticket` is the right to the connection, given by the table that
+// counts them; a listener with `proxy` gets a ticket that counts nobody, and asks for its own once the client
+// is known.
+Task<void> serve(SessionContext& context, std::unique_ptr<Stream> stream, ListenerSettings listener,
+                 ConnectionTicket ticket = ConnectionTicket());
+
+class Session {
+ public:
+  Session(SessionContext& context, std::unique_ptr<Stream> stream, ListenerSettings listener,
+          ConnectionTicket ticket);
+  ~Session();
+  Session(const Session&) = delete;
+
+  Task<void> run();
+  void say_goodbye_if_idle();  // the daemon stops
+
+ private:
+  friend class SessionContext;
+  struct Ruling {   // what a stage decided, in the session's words
+    Reply refusal;  // code 0 = go on
+    bool discard = false, hold = false;
+    VerdictScope scope = VerdictScope::step;
+    std::string rule;
+    std::vector<Edit> edits;
+  };
+
+  // session.cc
+  Task<bool> open();
+  Task<bool> read_proxy_header();
+  void take_proxy_header(const ProxyHeader& header);
+  Task<void> greet();
+  Task<void> converse();
+  bool take_now(ServerMachine::Advance& advance);
+  Task<void> perform(ServerMachine::Advance& advance);
+  Task<void> need_input();
+  void note_input(const Result<size_t>& octets);
+  bool too_slow_or_too_much(size_t octets);
+  Deadline input_deadline();
+  Task<void> flush();
+  void gather(const Send& send);
+  void relax_or_tighten();
+  void close();
+  bool early() { return machine_->early_matters() && stream_->input_pending(); }
+  ServerOptions machine_options() const;
+  void refuse_connection(Reply reply, std::string_view reason);
+
+  // session_commands.cc
+  Task<void> on_helo(AskHelo ask);
+  Task<void> on_xclient(AskXclient ask);
+  Task<void> on_mail(AskMail ask);
+  Task<void> on_rcpt();
+  Task<void> on_data(bool bdat);
+  Task<void> on_other();
+  Reply mail_refusal();
+  Reply rcpt_refusal(const Recipient& recipient, RelayDecision& decision);
+  void refuse_command(Reply reply, const EventDef& event, std::string_view address);
+  bool apply_xclient(const Attributes& attributes);
+  void find_rights();
+  void begin_transaction(const AskMail& ask);
+  void take_recipient(Recipient recipient, Ruling& ruling);
+  void refuse_data(Reply reply, std::string_view rule);
+  void abort_transaction(std::string_view reason);
+  void end_transaction();
+
+  // session_message.cc
+  Task<void> on_content(std::string octets);
+  bool headers_now(const HeadersDone& done);
+  Task<void> on_headers();
+  Task<void> on_end(AskEnd end);
+  Task<Reply> ask_message_hooks(Message& message);
+  Task<void> store(std::shared_ptr<Message> message);
+  void not_stored(const Envelope& envelope, const Error& error);
+  void refuse_message(const Envelope& envelope, Reply reply);
+  void message_refused(const Envelope& envelope, const Reply& reply, std::string_view rule);
+  void message_discarded(const Envelope& envelope);
+  void message_accepted(const Message& message);
+
+  // session_hooks.cc
+  bool hooked(Stage stage) const { return context_.hooks.any(stage); }
+  Subject subject() const;
+  Task<Ruling> consult(Stage stage, Subject subject);
+  bool settle(Ruling& ruling);
+  void tell(Stage stage, const Envelope* envelope);
+
+  SessionContext& context_;
+  SettingsPtr settings_;
+  std::unique_ptr<Stream> stream_;
+  ListenerSettings listener_;
+  ConnectionTicket ticket_;
+  std::optional<ServerMachine> machine_;
+  Origin origin_;
+  IpAddress local_;
+  ClientRights rights_;
+  std::unique_ptr<Transaction> transaction_;
+  Reply standing_refusal_;  // a hook refused the rest of the transaction or of the connection
+  VerdictScope standing_scope_ = VerdictScope::step;
+  std::string out_;  // replies not yet sent
+  std::string_view end_reason_ = "quit";
+  bool over_ = false, flush_ = false, greeted_ = false;
+  bool refusal_logged_ = false, tightened_ = false, waiting_ = false, progress_ = true;
+  uint32_t messages_ = 0;
+  uint64_t octets_ = 0;  // received
+  Deadline command_deadline_;
+  MonoTime rate_window_{};
+  uint64_t rate_octets_ = 0;
+  Session* next_ = nullptr;  // list of the context
+  Session* previous_ = nullptr;
+};
+
+}  // namespace veredus

@@ -1,0 +1,205 @@
+// Answers to the commands before the data. Order for each: our own limits and rules, then hooks; hooks cannot
+// widen what rules deny.
+#include "base/text.h"
+#include "inbound/edits.h"
+#include "inbound/session.h"
+#include "log/events.h"
+
+namespace veredus {
+
+void Session::find_rights() {
+  rights_.relay_network = contains(settings_->relay_networks, origin_.client.ip);
+  rights_.authenticated = !origin_.account.empty();
+}
+
+Task<void> Session::on_helo(AskHelo ask) {
+  origin_.helo = std::move(ask.name);
+  origin_.protocol = listener_.role == Role::lmtp ? Protocol::lmtp
+                     : ask.extended               ? Protocol::esmtp
+                                                  : Protocol::smtp;
+  if (hooked(Stage::helo)) {
+    Ruling ruling = co_await consult(Stage::helo, subject());
+    if (!settle(ruling)) co_return machine_->refuse(std::move(ruling.refusal));
+  }
+  machine_->accept();
+}
+
+Task<void> Session::on_xclient(AskXclient ask) {
+  if (!apply_xclient(ask.attributes)) co_return machine_->refuse({501, {5, 5, 4}, {"Bad XCLIENT attribute"}});
+  find_rights();
+  context_.log.write(events::kSessionXclient, {{"proxy", stream_->peer().text()},
+                                               {"client", origin_.client.text()},
+                                               {"name", origin_.client_name},
+                                               {"account", origin_.account}});
+  machine_->accept();
+  machine_->set_authenticated(rights_.authenticated);
+}
+
+bool Session::apply_xclient(const Attributes& attributes) {
+  Origin fresh = origin_;
+  IpAddress local = local_;
+  for (const auto& [name, value] : attributes) {
+    bool address = name == "ADDR" || name == "DESTADDR";
+    auto ip = IpAddress::parse(istarts_with(value, "IPV6:") ? std::string_view(value).substr(5)
+                                                            : std::string_view(value));
+    auto port = parse_uint(value, 65535);
+    if (address && !ip && !value.empty()) return false;
+    if ((name == "PORT" || name == "DESTPORT") && !port && !value.empty()) return false;
+    if (name == "ADDR") fresh.client.ip = ip.value_or(IpAddress());
+    if (name == "DESTADDR" && ip) local = *ip;
+    if (name == "PORT") fresh.client.port = static_cast<uint16_t>(port.value_or(0));
+    if (name == "NAME") fresh.client_name = value;
+    if (name == "HELO") fresh.helo = value;
+    if (name == "LOGIN") fresh.account = value;
+  }
+  origin_ = std::move(fresh);
+  local_ = local;
+  return true;
+}
+
+Task<void> Session::on_mail(AskMail ask) {
+  Reply refusal = mail_refusal();
+  if (refusal.code != 0)
+    co_return refuse_command(std::move(refusal), events::kMessageRefused, ask.envelope->sender.text());
+  begin_transaction(ask);
+  if (hooked(Stage::mail)) {
+    Ruling ruling = co_await consult(Stage::mail, subject());
+    if (!settle(ruling)) {
+      end_transaction();
+      co_return refuse_command(std::move(ruling.refusal), events::kMessageRefused,
+                               ask.envelope->sender.text());
+    }
+  }
+  machine_->accept();
+}
+
+Reply Session::mail_refusal() {
+  const LimitsSettings& limits = settings_->limits;
+  if (standing_refusal_.code != 0 && standing_scope_ == VerdictScope::connection) return standing_refusal_;
+  if (context_.stopping()) return {421, {4, 3, 2}, {"Service is shutting down"}};
+  if (limits.messages_per_connection > 0 && messages_ >= limits.messages_per_connection)
+    return {421, {4, 7, 0}, {"Enough messages for one connection"}};
+  if (Status room = context_.spool.accepting(); !room)
+    return storage_failure(fail(Errc::no_space, room.error().text));
+  bool exempt = limits.message_rate == 0 || contains(settings_->exempt_networks, origin_.client.ip);
+  if (!exempt && !context_.message_rates.take(origin_.client.ip, limits.message_rate, context_.loop.now()))
+    return {450, {4, 7, 1}, {"Too many messages from your address, try again later"}};
+  return {};
+}
+
+void Session::begin_transaction(const AskMail& ask) {
+  Envelope& envelope = machine_->envelope();
+  envelope.id = context_.ids.next();
+  envelope.arrived = context_.loop.clock().wall();
+  envelope.origin = origin_;
+  bool keep_header = hooked(Stage::message) || hooked(Stage::seal);
+  transaction_ =
+      std::make_unique<Transaction>(context_, envelope.id, settings_->spool.inline_size, keep_header);
+  transaction_->expect(ask.declared_size);
+}
+
+Task<void> Session::on_rcpt() {
+  Recipient recipient = machine_->candidate();
+  RelayDecision decision = RelayDecision::deny;
+  Reply refusal = rcpt_refusal(recipient, decision);
+  if (refusal.code != 0)
+    co_return refuse_command(std::move(refusal), events::kRecipientRefused, recipient.address.text());
+  if (decision == RelayDecision::to_postmaster) {
+    auto postmaster = Address::parse(settings_->postmaster);
+    recipient.original = std::exchange(recipient.address, postmaster ? *postmaster : recipient.address);
+  }
+  Ruling ruling;
+  if (hooked(Stage::rcpt)) {
+    Subject shown = subject();
+    shown.recipient = &recipient;
+    shown.recipient_index = static_cast<uint32_t>(machine_->envelope().recipients.size());
+    ruling = co_await consult(Stage::rcpt, shown);
+    if (!ruling.discard && !settle(ruling))
+      co_return refuse_command(std::move(ruling.refusal), events::kRecipientRefused,
+                               recipient.address.text());
+  }
+  machine_->accept();
+  take_recipient(std::move(recipient), ruling);
+}
+
+// What the envelope gets is what rules and hooks made of the address given.
+void Session::take_recipient(Recipient recipient, Ruling& ruling) {
+  Envelope& envelope = machine_->envelope();
+  envelope.recipients.back() = std::move(recipient);
+  apply_envelope_edits(envelope, ruling.edits);
+  if (!ruling.discard) return;
+  if (ruling.scope != VerdictScope::step) {
+    settle(ruling);
+    return;
+  }
+  ++context_.counters.recipients_discarded;
+  context_.log.write(events::kRecipientDiscarded, {{"id", envelope.id.text()},
+                                                   {"recipient", envelope.recipients.back().address.text()},
+                                                   {"rule", ruling.rule}});
+  envelope.recipients.pop_back();
+}
+
+Reply Session::rcpt_refusal(const Recipient& recipient, RelayDecision& decision) {
+  const LimitsSettings& limits = settings_->limits;
+  decision = decide_relay(*settings_, listener_.role, rights_, local_, recipient.address);
+  if (decision == RelayDecision::deny) return relay_denied();
+  if (standing_refusal_.code != 0) return standing_refusal_;
+  bool exempt = limits.recipient_rate == 0 || contains(settings_->exempt_networks, origin_.client.ip);
+  if (!exempt &&
+      !context_.recipient_rates.take(origin_.client.ip, limits.recipient_rate, context_.loop.now()))
+    return {450, {4, 7, 1}, {"Too many recipients from your address, try again later"}};
+  return {};
+}
+
+void Session::refuse_command(Reply reply, const EventDef& event, std::string_view address) {
+  if (&event == &events::kRecipientRefused) ++context_.counters.recipients_refused;
+  context_.log.write(event, {{"client", origin_.client.text()},
+                             {"helo", origin_.helo},
+                             {"sender", machine_->envelope().sender.text()},
+                             {"address", address},
+                             {"reply", reply.joined()}});
+  refusal_logged_ = reply.permanent();
+  machine_->refuse(std::move(reply));
+}
+
+Task<void> Session::on_data(bool) {
+  if (standing_refusal_.code != 0) co_return refuse_data(standing_refusal_, {});
+  if (hooked(Stage::data)) {
+    Ruling ruling = co_await consult(Stage::data, subject());
+    if (!settle(ruling)) co_return refuse_data(std::move(ruling.refusal), ruling.rule);
+  }
+  machine_->accept();
+}
+
+void Session::refuse_data(Reply reply, std::string_view rule) {
+  message_refused(machine_->envelope(), reply, rule);
+  machine_->refuse(std::move(reply));
+}
+
+// STARTTLS, AUTH and VRFY are not offered by the options a session sets.
+Task<void> Session::on_other() {
+  machine_->refuse({502, {5, 5, 1}, {"Not offered"}});
+  co_return;
+}
+
+// Reached from every end that is not an answered message: RSET, HELO, QUIT, a failed chunk, a lost or closed
+// connection.
+void Session::abort_transaction(std::string_view reason) {
+  if (!transaction_) return;
+  if (transaction_->has_content()) {
+    ++context_.counters.messages_aborted;
+    context_.log.write(
+        events::kMessageAborted,
+        {{"id", transaction_->id.text()}, {"client", origin_.client.text()}, {"reason", reason}});
+  }
+  end_transaction();
+}
+
+void Session::end_transaction() {
+  if (!transaction_) return;
+  tell(Stage::transaction_end, machine_ ? &machine_->envelope() : nullptr);
+  transaction_.reset();
+  if (standing_scope_ != VerdictScope::connection) standing_refusal_ = Reply();
+}
+
+}  // namespace veredus

@@ -1,0 +1,78 @@
+// SessionContext: what all sessions of one loop share. One per loop, made by the worker, outlives its
+// sessions. Holds no lock: what is shared between loops (memory, connection table, spool, queue) is safe by
+// itself. [loop]
+#pragma once
+
+#include <memory>
+#include <utility>
+
+#include "base/ids.h"
+#include "config/settings.h"
+#include "inbound/limits.h"
+#include "inbound/memory_budget.h"
+#include "inbound/stage_calls.h"
+#include "log/log.h"
+#include "loop/loop.h"
+#include "queue/queue.h"
+#include "spool/spool.h"
+
+namespace veredus {
+
+struct InboundCounters {  // since start, per loop, except `sessions`
+  uint64_t sessions = 0;  // now
+  uint64_t connections = 0, connections_refused = 0;
+  uint64_t messages_accepted = 0, recipients_accepted = 0, octets_accepted = 0;
+  uint64_t messages_refused = 0, messages_aborted = 0, messages_not_stored = 0;
+  uint64_t messages_discarded = 0,
+           recipients_discarded = 0;  // accepted, final at once: the queue never sees them
+  uint64_t recipients_refused = 0;
+  uint64_t timeouts = 0, early_talkers = 0, too_many_errors = 0;
+  uint64_t spilled = 0;  // messages that went to a file of the spool while they arrived
+};
+
+class Session;
+
+class SessionContext {
+ public:
+  SessionContext(Loop& loop, SettingsPtr settings, Spool& spool, Queue& queue, StageCalls& hooks, Log& log,
+                 IdGenerator& ids, MemoryBudget& memory, ConnectionTable* table)
+      : loop(loop),
+        settings(std::move(settings)),
+        spool(spool),
+        queue(queue),
+        hooks(hooks),
+        log(log),
+        ids(ids),
+        memory(memory),
+        table(table) {}
+  SessionContext(const SessionContext&) = delete;
+
+  // New sessions get the new settings; running ones keep theirs.
+  void reconfigure(SettingsPtr fresh) { settings = std::move(fresh); }
+  // No new transactions: idle sessions are told 421 4.3.2 at once, the others after the message in hand. The
+  // caller waits for its scope with a deadline and cancels what is left.
+  void stop();
+  bool stopping() const { return stopping_; }
+
+  Loop& loop;
+  SettingsPtr settings;
+  Spool& spool;
+  Queue& queue;
+  StageCalls& hooks;
+  Log& log;
+  IdGenerator& ids;
+  MemoryBudget& memory;
+  ConnectionTable* table;  // for clients behind a proxy; may be null
+  InboundCounters counters;
+  RateTable message_rates, recipient_rates;
+
+ private:
+  friend class Session;
+  void enlist(Session& session);
+  void strike(Session& session);
+
+  Session* first_ = nullptr;
+  bool stopping_ = false;
+};
+
+}  // namespace veredus

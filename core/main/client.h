@@ -1,0 +1,17 @@
+// Client: the command's side of the control socket. Blocking; one thread.
+#pragma once
+
+#include <string>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "control/protocol.h"
+
+namespace veredus {
+
+// Sends the request and copies what comes back to stdout and stderr. The daemon's exit code, or an error when it cannot be reached.
+Result<int> ask_daemon(const std::string& socket_path, const ControlRequest& request);
+// Tries until the daemon answers `status` or the time is over.
+Result<int> wait_for_daemon(const std::string& socket_path, const ControlRequest& request, Millis patience);
+
+}  // namespace veredus

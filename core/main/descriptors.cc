@@ -1,0 +1,31 @@
+// The text form: "control,status,life,listener,listener,...".
+#include "main/descriptors.h"
+
+#include "base/text.h"
+
+namespace veredus {
+
+std::string encode_descriptors(const HandedDescriptors& d) {
+  std::string out = std::to_string(d.control) + "," + std::to_string(d.status) + "," + std::to_string(d.life);
+  for (int fd : d.listeners) out += "," + std::to_string(fd);
+  return out;
+}
+
+Result<HandedDescriptors> decode_descriptors(const char* text) {
+  if (!text) return fail(Errc::invalid, "a worker is started by veredusd, not by hand");
+  std::vector<int> numbers;
+  for (std::string_view part : split(text, ',')) {
+    auto number = parse_uint(part, 1'000'000);
+    if (!number) return fail(Errc::invalid, "bad list of descriptors");
+    numbers.push_back(static_cast<int>(*number));
+  }
+  if (numbers.size() < 3) return fail(Errc::invalid, "list of descriptors is too short");
+  HandedDescriptors out;
+  out.control = numbers[0];
+  out.status = numbers[1];
+  out.life = numbers[2];
+  out.listeners.assign(numbers.begin() + 3, numbers.end());
+  return out;
+}
+
+}  // namespace veredus

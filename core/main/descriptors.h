@@ -1,0 +1,23 @@
+// Descriptors that the supervisor hands to the worker, as the text of one environment variable.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+
+namespace veredus {
+
+struct HandedDescriptors {
+  std::vector<int> listeners;  // in the order of the settings
+  int control = -1;
+  int status = -1;  // the worker writes "ready\n"
+  int life = -1;    // ends when the supervisor is gone
+};
+
+constexpr const char* kDescriptorsVariable = "VEREDUS_DESCRIPTORS";
+
+std::string encode_descriptors(const HandedDescriptors& descriptors);
+Result<HandedDescriptors> decode_descriptors(const char* text);
+
+}  // namespace veredus

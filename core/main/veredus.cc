@@ -1,0 +1,162 @@
+// veredus: the administrator's command. Offline commands are carried out here; the others by the daemon over its control socket.
+#include <sysexits.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <iostream>
+#include <string>
+#include <vector>
+
+#include "base/text.h"
+#include "base/units.h"
+#include "config/load.h"
+#include "config/show.h"
+#include "control/command.h"
+#include "log/people.h"
+#include "main/client.h"
+
+namespace veredus {
+
+namespace {
+
+struct Invocation {
+  std::string conf;
+  bool json = false;
+  std::vector<std::string> words;
+};
+
+struct OfflineCommand {
+  std::string_view name, usage, doc;
+  int (*run)(const Invocation&, std::vector<std::string> arguments);
+};
+
+int say(const std::string& text, int code = EX_OK) {
+  std::fwrite(text.data(), 1, text.size(), code == EX_OK ? stdout : stderr);
+  return code;
+}
+
+int run_config_check(const Invocation& call, std::vector<std::string>) {
+  auto config = load_config(call.conf);
+  if (!config) return say(config.error_text(), EX_CONFIG);
+  for (const ConfigWarning& warning : config.value().warnings) say("warning: " + warning.full() + "\n");
+  return say("the configuration is good\n");
+}
+
+int run_config_show(const Invocation& call, std::vector<std::string>) {
+  auto config = load_config(call.conf);
+  if (!config) return say(config.error_text(), EX_CONFIG);
+  return say(render_show(*config.value().settings, call.json));
+}
+
+int run_config_explain(const Invocation&, std::vector<std::string> arguments) {
+  if (arguments.size() != 1) return say("usage: veredus config explain SETTING\n", EX_USAGE);
+  auto text = explain(arguments[0]);
+  return text ? say(*text) : say(text.error().text + "\n", EX_USAGE);
+}
+
+int run_log(const Invocation&, std::vector<std::string>) {
+  for (std::string line; std::getline(std::cin, line);) std::cout << format_for_people(line) << '\n';
+  return std::cout.flush() ? EX_OK : EX_IOERR;
+}
+
+int run_completion(const Invocation&, std::vector<std::string>);
+int run_help(const Invocation&, std::vector<std::string>);
+int run_version(const Invocation&, std::vector<std::string>) { return say("veredus " VEREDUS_VERSION "\n"); }
+
+const OfflineCommand kOffline[] = {
+    {"config check", "", "Test the configuration; every error with its place.", run_config_check},
+    {"config show", "", "Effective settings with their origin.", run_config_show},
+    {"config explain", "SETTING", "What a setting means, its type, bounds and default.", run_config_explain},
+    {"log", "< FILE", "Log lines from standard input, for people.", run_log},
+    {"completion", "", "Words for shell completion.", run_completion},
+    {"help", "", "This list.", run_help},
+    {"version", "", "The version.", run_version},
+};
+
+int run_completion(const Invocation&, std::vector<std::string>) {
+  std::string out;
+  for (const OfflineCommand& command : kOffline) out.append(command.name).append("\n");
+  for (const CommandDef& command : commands()) out.append(command.name).append("\n");
+  for (const std::string& word : completion_words()) out.append(word).append("\n");
+  return say(out);
+}
+
+std::string row(std::string_view name, std::string_view usage, std::string_view doc) {
+  std::string head = "  " + std::string(name) + (usage.empty() ? "" : " ") + std::string(usage);
+  return head + "\n      " + std::string(doc) + "\n";
+}
+
+int run_help(const Invocation&, std::vector<std::string>) {
+  std::string out = "usage: veredus [--conf DIR] [--json] COMMAND\n\ncommands carried out by the daemon:\n";
+  for (const CommandDef& command : commands()) out += row(command.name, command.usage, command.doc);
+  out += "\ncommands that need no daemon:\n";
+  for (const OfflineCommand& command : kOffline) out += row(command.name, command.usage, command.doc);
+  return say(out);
+}
+
+const OfflineCommand* find_offline(const std::vector<std::string>& words) {
+  for (const OfflineCommand& command : kOffline) {
+    auto parts = split(command.name, ' ');
+    if (parts.size() <= words.size() && std::equal(parts.begin(), parts.end(), words.begin())) return &command;
+  }
+  return nullptr;
+}
+
+Result<Invocation> read_arguments(int argc, char** argv) {
+  Invocation call;
+  const char* from_environment = std::getenv("VEREDUS_CONF");
+  call.conf = from_environment ? from_environment : "/etc/veredus/conf.d";
+  for (int i = 1; i < argc; ++i) {
+    std::string word = argv[i];
+    if (word == "--conf" && i + 1 == argc) return fail(Errc::invalid, "--conf wants a directory");
+    if (word == "--conf") call.conf = argv[++i];
+    else if (word == "--json") call.json = true;
+    else if (call.words.empty() && (word == "--help" || word == "-h")) call.words = {"help"};
+    else if (call.words.empty() && word == "--version") call.words = {"version"};
+    else if (call.words.empty() && word.starts_with("-")) return fail(Errc::invalid, "unknown option '" + printable(word, 60) + "'");
+    else call.words.push_back(std::move(word));
+  }
+  if (call.words.empty()) return fail(Errc::invalid, "no command given");
+  return call;
+}
+
+// `status --wait SECONDS` is the one option that the command itself understands.
+Result<std::optional<Millis>> take_wait(Invocation& call) {
+  if (call.words.size() < 2 || call.words[0] != "status" || !call.words[1].starts_with("--wait")) return std::optional<Millis>();
+  std::string value = call.words[1].starts_with("--wait=") ? call.words[1].substr(7) : call.words.size() > 2 ? call.words[2] : "";
+  auto seconds = parse_uint(value, 86'400);
+  if (!seconds) return fail(Errc::invalid, "--wait wants a number of seconds");
+  call.words = {"status"};
+  return std::optional<Millis>(Seconds(*seconds));
+}
+
+int run_online(Invocation call) {
+  auto wait = take_wait(call);
+  if (!wait) return say("veredus: " + wait.error().text + "\n", EX_USAGE);
+  if (!find_command(call.words)) return say("veredus: unknown command '" + printable(call.words[0], 60) + "'; 'veredus help' lists them\n", EX_USAGE);
+  auto config = load_config(call.conf);
+  if (!config) return say(config.error_text(), EX_CONFIG);
+  ControlRequest request{call.words, call.json};
+  const std::string& path = config.value().settings->control;
+  auto code = *wait ? wait_for_daemon(path, request, **wait) : ask_daemon(path, request);
+  if (code) return *code;
+  return say("veredus: " + code.error().text + "\n", *wait ? EX_TEMPFAIL : code.error().code == Errc::refused ? EX_NOPERM : EX_UNAVAILABLE);
+}
+
+}  // namespace
+
+int run_veredus(int argc, char** argv) {
+  auto call = read_arguments(argc, argv);
+  if (!call) return say("veredus: " + call.error().text + "; 'veredus help' lists the commands\n", EX_USAGE);
+  if (const OfflineCommand* offline = find_offline(call->words)) {
+    if (offline->name == "log" && call->words.size() > 1) return run_online(std::move(*call));
+    size_t used = split(offline->name, ' ').size();
+    return offline->run(*call, {call->words.begin() + static_cast<long>(used), call->words.end()});
+  }
+  return run_online(std::move(*call));
+}
+
+}  // namespace veredus
+
+int main(int argc, char** argv) { return veredus::run_veredus(argc, argv); }

@@ -1,0 +1,38 @@
+// The worker: one function builds the object graph, one starts it, one drains it.
+#include "main/worker.h"
+
+#include <signal.h>
+#include <sys/resource.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <string_view>
+#include <thread>
+
+#include "main/worker_graph.h"
+
+namespace veredus {
+
+namespace {
+
+int complain(std::string_view text, int code) {
+  std::fprintf(stderr, "%.*s\n", static_cast<int>(text.size()), text.data());
+  return code;
+}
+
+}  // namespace
+
+int run_worker(const std::string& conf_dir) {
+  signal(SIGPIPE, SIG_IGN);
+  auto handed = decode_descriptors(getenv(kDescriptorsVariable));
+  if (!handed) return complain("veredusd: " + handed.error().text, EX_USAGE);
+  auto config = load_config(conf_dir);
+  if (!config) return complain(config.error_text(), EX_CONFIG);
+  WorkerGraph graph(conf_dir, config.value().settings, std::move(*handed));
+  auto opened = graph.open();
+  if (!opened) return graph.failed(opened.error());
+  return graph.run();
+}
+
+}  // namespace veredus

@@ -1,0 +1,44 @@
+// OutboundContext: what outbound has on one loop. Built by the worker, one a loop; outlives its deliveries. Belongs to that loop.
+#pragma once
+
+#include <atomic>
+#include <random>
+
+#include "log/log.h"
+#include "loop/scope.h"
+#include "net/resolver.h"
+#include "outbound/delivery_hooks.h"
+#include "outbound/host_memory.h"
+#include "outbound/own_addresses.h"
+#include "outbound/source.h"
+#include "queue/queue.h"
+#include "spool/spool.h"
+
+namespace veredus {
+
+struct OutboundCounters {  // since start; read from any thread
+  std::atomic<uint64_t> connections{0}, connections_failed{0}, transactions{0}, stale{0}, uncertain{0};
+  std::atomic<int64_t> connections_now{0};
+};
+
+struct OutboundContext {
+  OutboundContext(Loop& l, Resolver& r, Spool& s, Log& g, QueuePort& p, DeliveryHooks& h, OwnAddresses o)
+      : loop(l), resolver(r), spool(s), log(g), port(p), hooks(h), own(std::move(o)), random(std::random_device()()), scope(l) {}
+
+  Loop& loop;
+  Resolver& resolver;
+  Spool& spool;
+  Log& log;
+  QueuePort& port;
+  DeliveryHooks& hooks;
+  OwnAddresses own;
+  HostMemory hosts;
+  SourcePicker sources;
+  std::minstd_rand random;
+  uint64_t turn = 0;      // of balanced next hops
+  bool draining = false;  // no further attempts; what is in hand is finished
+  OutboundCounters counters;
+  Scope scope;            // last: its tasks use all of the above
+};
+
+}  // namespace veredus

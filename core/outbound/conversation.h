@@ -1,0 +1,65 @@
+// Conversation: one connection to a next hop, a Stream driven by a ClientMachine. Sends contents from memory as views, or from the spool piece
+// by piece as the next hop takes them. Belongs to one delivery.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "net/stream.h"
+#include "outbound/context.h"
+#include "outbound/host_walk.h"
+#include "smtp/client_machine.h"
+#include "smtp/content_encoder.h"
+
+namespace veredus {
+
+class Conversation {
+ public:
+  Conversation(OutboundContext& context, SettingsPtr settings, Target target, Source source);
+  ~Conversation();
+  Conversation(const Conversation&) = delete;
+
+  Task<Reply> open();  // connect, greeting, handshake; code 0 = ready
+  // Runs one transaction to its end; results() until the next one. The message is shared with the caller's frame.
+  Task<void> transact(std::shared_ptr<const Message> message, std::span<const uint32_t> recipients);
+  Task<void> quit();
+  void abandon();  // ends a running transaction as lost
+
+  std::span<const RecipientResult> results() const { return machine_.results(); }
+  const ClientMachine& machine() const { return machine_; }
+  bool usable() const;  // another transaction may begin
+  bool used() const { return transactions_ > 0; }
+  bool local_trouble() const { return local_trouble_; }  // the content could not be read here
+  const std::string& remote() const { return remote_; }
+  const Source& source() const { return source_; }
+
+  static constexpr size_t kPiece = 256 * 1024;
+  static constexpr Millis kQuitPatience{2'000};
+
+ private:
+  Task<void> advance();
+  Task<void> receive(ClientPhase phase);
+  Task<void> send(ClientStep::Content form);
+  Task<Status> send_content(ContentEncoder& encoder);
+  Task<Status> send_piece(std::string_view piece, ContentEncoder& encoder);
+  Task<Status> send_file(ContentEncoder& encoder);
+  Task<Status> flush();
+  void broke(const Error& error);
+  Millis patience(ClientPhase phase) const;
+
+  OutboundContext& context_;
+  SettingsPtr settings_;
+  Target target_;
+  Source source_;
+  std::string remote_;
+  ClientMachine machine_;
+  std::unique_ptr<Stream> stream_;
+  std::shared_ptr<const Message> message_;
+  std::vector<std::string_view> views_;
+  uint64_t transactions_ = 0;
+  bool local_trouble_ = false, cut_off_ = false;
+};
+
+}  // namespace veredus

@@ -1,0 +1,256 @@
+// One lease from its first address to its end.
+#include "outbound/delivery.h"
+
+#include <algorithm>
+
+#include "log/events.h"
+#include "outbound/classify.h"
+
+namespace veredus {
+
+namespace {
+
+using Fate = RecipientResult::Fate;
+
+RecipientOutcome untried(uint32_t recipient) {
+  RecipientOutcome out;
+  out.recipient = recipient;
+  return out;
+}
+
+}  // namespace
+
+Task<void> deliver(OutboundContext& context, Lease lease) {
+  Delivery delivery(context, std::move(lease));
+  co_await delivery.run();
+}
+
+Delivery::Delivery(OutboundContext& context, Lease lease)
+    : context_(context), lease_(std::move(lease)), walk_(context, lease_.destination, lease_.settings) {}
+
+// Reached with the lease still held only when the scope is cancelled: what next hops have said until now is not lost.
+Delivery::~Delivery() {
+  if (ended_) return;
+  if (attempt_ && conversation_ && batch_ > 0) {
+    conversation_->abandon();
+    collect();
+  }
+  if (attempt_) give_up_attempt();
+  conversation_.reset();
+  end(LeaseEnd::shutdown, Reply());
+}
+
+Task<void> Delivery::run() {
+  while (!context_.draining) {
+    auto target = co_await walk_.next();
+    if (!target) break;
+    Next next = Next::again;
+    while (next == Next::again) next = co_await visit(*target);
+    if (next == Next::done) co_return;
+  }
+  const Reply failure = walk_.failures().reply();
+  if (context_.draining || limited_) {
+    if (attempt_) give_up_attempt();
+    co_return end(context_.draining ? LeaseEnd::shutdown : LeaseEnd::idle, Reply());
+  }
+  Reply why = failure.code != 0 ? failure : local_reply(451, {4, 4, 4}, "No source can reach " + lease_.destination->name);
+  for (uint32_t recipient : pending_) {
+    RecipientOutcome out = untried(recipient);
+    out.outcome = outcome_for(why);
+    out.reply = why;
+    result_.outcomes.push_back(std::move(out));
+  }
+  pending_.clear();
+  if (attempt_) close_attempt();
+  end(LeaseEnd::error, std::move(why));
+}
+
+Task<Delivery::Next> Delivery::visit(Target target) {
+  uint8_t family = target.unix_path.empty() ? target.to.ip.family : 0;
+  auto source = context_.sources.pick(*lease_.settings, lease_.destination->pool, family);
+  if (!source) co_return Next::another_host;
+  bool free = co_await admitted(target, *source);
+  if (!free) {
+    limited_ = true;
+    co_return Next::another_host;
+  }
+  conversation_ = std::make_unique<Conversation>(context_, lease_.settings, std::move(target), std::move(*source));
+  Reply why = co_await conversation_->open();
+  if (why.code != 0) {
+    note_host_failure(conversation_->remote(), why, false);
+    conversation_.reset();
+    co_return Next::another_host;
+  }
+  ++context_.counters.connections;
+  context_.hosts.worked(conversation_->remote());
+  if (context_.log.wants(Severity::debug))
+    context_.log.write(events::kConnectionOpened, {{"destination", lease_.destination->name},
+                                                   {"remote", conversation_->remote()},
+                                                   {"source", conversation_->source().name}});
+  co_return co_await work();
+}
+
+Task<bool> Delivery::admitted(const Target& target, const Source& source) {
+  LeaseTags tags;
+  tags.source = source.name;
+  tags.mx_host = target.host;
+  tags.mx_address = target.to.ip;
+  co_return co_await context_.port.admit(context_.loop, lease_.id, std::move(tags));
+}
+
+Task<Delivery::Next> Delivery::work() {
+  for (;;) {
+    bool more = co_await take_attempt();
+    if (!more) break;
+    if (!conversation_->usable()) {  // closed or greeted with 421 while it was idle
+      ++context_.counters.stale;
+      conversation_.reset();
+      co_return Next::again;
+    }
+    bool used = conversation_->used();
+    co_await perform();
+    if (pending_.empty()) close_attempt();
+    else if (used) ++context_.counters.stale;
+    if (conversation_->usable() && !attempt_) continue;
+    if (attempt_) {
+      Reply why = conversation_->machine().problem();
+      if (why.code == 0) why = local_reply(451, {4, 5, 0}, conversation_->remote() + " sends more replies than it got commands");
+      if (!used) note_host_failure(conversation_->remote(), why, true);
+      conversation_.reset();
+      co_return used ? Next::again : Next::another_host;
+    }
+    conversation_.reset();
+    end(LeaseEnd::idle, Reply());
+    co_return Next::done;
+  }
+  co_await conversation_->quit();
+  if (context_.log.wants(Severity::debug))
+    context_.log.write(events::kConnectionClosed, {{"destination", lease_.destination->name}, {"remote", conversation_->remote()}});
+  conversation_.reset();
+  end(context_.draining ? LeaseEnd::shutdown : LeaseEnd::idle, Reply());
+  co_return Next::done;
+}
+
+// An attempt may still be in hand from a connection that died before it began.
+Task<bool> Delivery::take_attempt() {
+  if (attempt_) co_return true;
+  if (context_.draining) co_return false;
+  auto previous = std::exchange(previous_, std::nullopt);
+  auto got = co_await context_.port.next(context_.loop, lease_.id, std::move(previous), idle_deadline());
+  if (!got) co_return false;
+  attempt_ = std::move(*got);
+  pending_ = attempt_->recipients;
+  result_ = AttemptResult();
+  result_.item = attempt_->item;
+  hooks_asked_ = false;
+  results_shown_ = 0;
+  co_return true;
+}
+
+Task<void> Delivery::perform() {
+  if (!hooks_asked_ && context_.hooks.any(Stage::attempt)) co_await ask_attempt_hooks();
+  hooks_asked_ = true;
+  co_await run_transactions();
+  if (context_.hooks.any(Stage::result)) co_await ask_result_hooks();
+}
+
+Task<void> Delivery::ask_attempt_hooks() {
+  std::shared_ptr<const Message> message = attempt_->message;
+  std::vector<uint32_t> left;
+  for (uint32_t recipient : pending_) {
+    Subject subject;
+    subject.origin = &message->envelope.origin;
+    subject.envelope = &message->envelope;
+    subject.content = &message->content;
+    subject.recipient = &message->envelope.recipients[recipient];
+    subject.recipient_index = recipient;
+    subject.destination = lease_.destination->name;
+    Decision decision = co_await context_.hooks.ask(Stage::attempt, subject);
+    RecipientOutcome outcome = untried(recipient);
+    if (apply_verdict(decision.verdict, outcome)) result_.outcomes.push_back(std::move(outcome));
+    else left.push_back(recipient);
+  }
+  pending_ = std::move(left);
+}
+
+// One transaction after the other: a next hop may take fewer recipients at a time than the message has.
+Task<void> Delivery::run_transactions() {
+  uint32_t most = lease_.settings->outbound.recipients_per_transaction;
+  while (!pending_.empty() && conversation_->usable()) {
+    batch_ = most > 0 ? std::min<size_t>(most, pending_.size()) : pending_.size();
+    std::vector<uint32_t> batch(pending_.begin(), pending_.begin() + static_cast<ptrdiff_t>(batch_));
+    co_await conversation_->transact(attempt_->message, batch);
+    collect();
+  }
+}
+
+// Those the next hop has not decided go back to the front of what is pending.
+void Delivery::collect() {
+  std::vector<uint32_t> left;
+  const ClientMachine& machine = conversation_->machine();
+  bool dsn = machine.features().dsn;
+  bool settled = machine.uncertain() || conversation_->local_trouble();
+  for (const RecipientResult& result : conversation_->results()) {
+    bool open = result.fate == Fate::later || result.fate == Fate::untouched || (result.fate == Fate::lost && !settled);
+    if (open && !conversation_->local_trouble()) {
+      left.push_back(result.recipient);
+      continue;
+    }
+    RecipientOutcome outcome = outcome_of(result, conversation_->remote());
+    if (outcome.outcome == Outcome::not_tried) outcome.outcome = Outcome::temporary;
+    outcome.dsn_relayed = dsn && (attempt_->message->envelope.recipients[result.recipient].notify & kNotifySuccess);
+    result_.outcomes.push_back(std::move(outcome));
+  }
+  pending_.erase(pending_.begin(), pending_.begin() + static_cast<ptrdiff_t>(batch_));
+  pending_.insert(pending_.begin(), left.begin(), left.end());
+  batch_ = 0;
+  if (!machine.uncertain()) return;
+  ++context_.counters.uncertain;
+  context_.log.write(events::kAttemptUncertain, {{"id", attempt_->message->envelope.id.text()},
+                                                 {"remote", conversation_->remote()},
+                                                 {"reply", machine.problem().joined()}});
+}
+
+Task<void> Delivery::ask_result_hooks() {
+  std::shared_ptr<const Message> message = attempt_->message;
+  for (size_t& i = results_shown_; i < result_.outcomes.size(); ++i) {
+    uint32_t recipient = result_.outcomes[i].recipient;
+    Subject subject;
+    subject.origin = &message->envelope.origin;
+    subject.envelope = &message->envelope;
+    subject.content = &message->content;
+    subject.recipient = &message->envelope.recipients[recipient];
+    subject.recipient_index = recipient;
+    subject.reply = &result_.outcomes[i].reply;
+    subject.destination = lease_.destination->name;
+    Decision decision = co_await context_.hooks.ask(Stage::result, subject);
+    if (result_.outcomes[i].outcome != Outcome::delivered) apply_verdict(decision.verdict, result_.outcomes[i]);
+  }
+}
+
+void Delivery::note_host_failure(const std::string& remote, const Reply& why, bool greeted) {
+  context_.hosts.failed(remote, context_.loop.now());
+  walk_.failures().add(why);
+  ++context_.counters.connections_failed;
+  context_.log.write(greeted ? events::kAttemptFailed : events::kConnectionFailed,
+                     {{"destination", lease_.destination->name}, {"remote", remote}, {"reply", why.joined()}});
+}
+
+void Delivery::close_attempt() {
+  previous_ = std::move(result_);
+  result_ = AttemptResult();
+  attempt_.reset();
+}
+
+void Delivery::give_up_attempt() {
+  for (uint32_t recipient : pending_) result_.outcomes.push_back(untried(recipient));
+  pending_.clear();
+  close_attempt();
+}
+
+void Delivery::end(LeaseEnd how, Reply failure) {
+  ended_ = true;
+  context_.port.end(lease_.id, how, std::move(failure), std::exchange(previous_, std::nullopt));
+}
+
+}  // namespace veredus

@@ -1,0 +1,56 @@
+// Delivery: the life of one lease. Finds an address that may be used and answers, then takes attempt after attempt from the queue, runs
+// their transactions and reports every recipient, until the queue has no more or the next hop is lost. However it ends, the lease is given
+// back with what is known. Belongs to one loop.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "outbound/conversation.h"
+
+namespace veredus {
+
+class Delivery {
+ public:
+  Delivery(OutboundContext& context, Lease lease);
+  ~Delivery();
+  Delivery(const Delivery&) = delete;
+
+  Task<void> run();
+
+ private:
+  // again: the connection had been idle and died; the same address deserves a new one.
+  enum class Next : uint8_t { another_host, again, done };
+
+  Task<Next> visit(Target target);
+  Task<bool> admitted(const Target& target, const Source& source);
+  Task<Next> work();
+  Task<bool> take_attempt();
+  Task<void> perform();
+  Task<void> ask_attempt_hooks();
+  Task<void> run_transactions();
+  void collect();
+  Task<void> ask_result_hooks();
+  void note_host_failure(const std::string& remote, const Reply& why, bool greeted);
+  void close_attempt();
+  void give_up_attempt();
+  void end(LeaseEnd how, Reply failure);
+  Deadline idle_deadline() const { return Deadline::in(context_.loop, lease_.settings->outbound.idle); }
+
+  OutboundContext& context_;
+  Lease lease_;
+  HostWalk walk_;
+  std::unique_ptr<Conversation> conversation_;
+  std::optional<Attempt> attempt_;        // in hand
+  std::vector<uint32_t> pending_;         // recipients of it that are not decided
+  size_t batch_ = 0;                      // of pending_, at its front, in the running transaction
+  AttemptResult result_;                  // of it, so far
+  size_t results_shown_ = 0;              // to the hooks
+  std::optional<AttemptResult> previous_; // not yet told
+  bool limited_ = false, ended_ = false, hooks_asked_ = false;
+};
+
+Task<void> deliver(OutboundContext& context, Lease lease);
+
+}  // namespace veredus

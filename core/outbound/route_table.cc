@@ -1,0 +1,73 @@
+// Routes to destinations. Everything two destinations may differ in is part of the name, so equal names are equal destinations.
+#include "outbound/route_table.h"
+
+#include <algorithm>
+
+namespace veredus {
+
+namespace {
+
+std::string_view ip_name(IpPreference ip) {
+  switch (ip) {
+    case IpPreference::system: return "";
+    case IpPreference::ipv4: return "?ipv4";
+    case IpPreference::ipv6: return "?ipv6";
+    case IpPreference::ipv4_only: return "?ipv4_only";
+    case IpPreference::ipv6_only: return "?ipv6_only";
+  }
+  return "";
+}
+
+// "smtp://a:25|smtp://b:25,mx:c.test": balanced by bars, fail-over by commas.
+std::string name_of(const Destination& destination) {
+  std::string out;
+  for (const auto& balanced : destination.to) {
+    if (!out.empty()) out += ',';
+    for (size_t i = 0; i < balanced.size(); ++i) {
+      if (i > 0) out += '|';
+      out += balanced[i].text();
+    }
+  }
+  out += ip_name(destination.ip);
+  if (!destination.pool.empty()) out += "/" + destination.pool;
+  return out;
+}
+
+}  // namespace
+
+std::shared_ptr<const Destination> DestinationTable::intern(Destination destination) {
+  auto& place = known_[destination.name];
+  auto shared = place.lock();
+  if (!shared) place = shared = std::make_shared<const Destination>(std::move(destination));
+  if (known_.size() >= sweep_at_) {
+    std::erase_if(known_, [](const auto& entry) { return entry.second.expired(); });
+    sweep_at_ = std::max<size_t>(1024, known_.size() * 2);
+  }
+  return shared;
+}
+
+Destination RouteTable::find(std::string_view domain, std::string_view pool) const {
+  for (const RouteSettings& route : settings_->routes)
+    if (matches_domain(route.match, domain)) return make(route.to, domain, pool.empty() ? route.pool : pool, route.ip);
+  return make({{NextHop()}}, domain, pool, IpPreference::system);
+}
+
+Destination RouteTable::fixed(NextHop hop, std::string_view domain, std::string_view pool) {
+  return make({{std::move(hop)}}, domain, pool, IpPreference::system);
+}
+
+Destination RouteTable::make(std::vector<std::vector<NextHop>> to, std::string_view domain, std::string_view pool, IpPreference ip) {
+  Destination out;
+  for (auto& balanced : to)
+    for (NextHop& hop : balanced)
+      if (hop.kind == NextHop::Kind::mx && hop.host.empty()) hop.host = out.domain = std::string(domain);
+  out.to = std::move(to);
+  out.pool = std::string(pool);
+  out.ip = ip;
+  const NextHop::Kind first = out.to[0][0].kind;
+  out.lmtp = first == NextHop::Kind::lmtp || first == NextHop::Kind::lmtp_unix;
+  out.name = name_of(out);
+  return out;
+}
+
+}  // namespace veredus

@@ -1,0 +1,41 @@
+// RouteTable: which next hops a recipient's domain has, by the routes of the settings. DestinationTable: one shared object a destination
+// name, kept while somebody holds it. Both belong to the queue loop.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "config/settings.h"
+#include "queue/queue.h"
+
+namespace veredus {
+
+class DestinationTable {
+ public:
+  std::shared_ptr<const Destination> intern(Destination destination);
+  size_t size() const { return known_.size(); }
+
+ private:
+  std::unordered_map<std::string, std::weak_ptr<const Destination>> known_;
+  size_t sweep_at_ = 1024;
+};
+
+class RouteTable {
+ public:
+  explicit RouteTable(SettingsPtr settings) : settings_(std::move(settings)) {}
+
+  // `domain` in lower case. `pool` overrides the route's own if not empty.
+  Destination find(std::string_view domain, std::string_view pool) const;
+  // The recipient's own next hop instead of the table.
+  static Destination fixed(NextHop hop, std::string_view domain, std::string_view pool);
+  const Settings& settings() const { return *settings_; }
+
+ private:
+  static Destination make(std::vector<std::vector<NextHop>> to, std::string_view domain, std::string_view pool, IpPreference ip);
+  SettingsPtr settings_;
+};
+
+}  // namespace veredus

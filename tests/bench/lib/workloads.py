@@ -1,0 +1,137 @@
+"""The workloads of the benchmark. Each is a function of (bench, servers) that yields rows of results; the number of
+messages differs by server, so that each run takes a comparable time and not a comparable amount of mail."""
+import itertools
+import time
+
+from accounting import pss_bytes, settle
+from harness import Plan
+from tools import free_port, wait_for
+
+PIPELINED = ["--pipelining"]
+
+
+def relay(bench, server, connections, messages, options):
+    plan = Plan(connections=connections)
+    common = [*PIPELINED, "--connections", connections, *options]
+    with bench.running(server, plan) as run:
+        run.warm_up(common, max(2 * connections, 200))
+        return run.measure(common, bench.scaled(messages[server.name]))
+
+
+def small_1(bench, servers):
+    for server in servers:
+        yield relay(bench, server, 1, {"postfix": 600, "veredus": 3000}, ["--size", "4KiB"])
+
+
+def small_20(bench, servers):
+    for server in servers:
+        yield relay(bench, server, 20, {"postfix": 5000, "veredus": 60000}, ["--size", "4KiB"])
+
+
+def small_100(bench, servers):
+    for server in servers:
+        yield relay(bench, server, 100, {"postfix": 6000, "veredus": 100000}, ["--size", "4KiB"])
+
+
+def large(bench, servers):
+    for server in servers:
+        yield relay(bench, server, 20, {"postfix": 3000, "veredus": 10000}, ["--size", "100KiB"])
+
+
+def one_each(bench, servers):
+    options = ["--size", "4KiB", "--per-connection", 1]
+    for server in servers:
+        yield relay(bench, server, 20, {"postfix": 5000, "veredus": 40000}, options)
+
+
+def idle(bench, servers):
+    """Growth of the server's PSS by connections that said EHLO and nothing more."""
+    for server in servers:
+        count = 5000 if server.name == "veredus" else 1000
+        with bench.running(server, Plan(connections=count)) as run:
+            run.warm_up(["--connections", 20], 200)
+            before, _ = pss_bytes(run.cage)
+            load = run.load(["--idle", count, "--timeout", 60])
+            load.wait_for_idle()
+            settle(run.cage)
+            after, processes = pss_bytes(run.cage)
+            load.stop()
+            result = load.result()
+        yield {"server": server.name, "idle": count, "idle_lost": result["idle_lost"], "processes": processes,
+               "peak_pss": after, "bytes_per_idle": (after - before) / count}
+
+
+def dead_queue(bench, servers):
+    """200,000 messages wait for a dead destination: memory, the healthy flow beside them, start-up with them."""
+    for server in servers:
+        if server.name != "veredus":
+            yield {"server": server.name, "note": "not run: at a few hundred messages a second, each of them a file, "
+                                                  "filling its queue takes most of an hour"}
+            continue
+        yield from dead_queue_of(bench, server)
+
+
+def dead_queue_of(bench, server):
+    queued = bench.scaled(200000, 1000)
+    flow = [*PIPELINED, "--connections", 100, "--size", "4KiB"]
+    messages = bench.scaled(60000, 1000)
+    plan = Plan(connections=200, dead_routes=[("dead.test", free_port())])
+    with bench.running(server, plan) as run:
+        run.warm_up(flow, 500)
+        empty = run.measure(flow, messages)
+        yield {**empty, "note": "empty queue"}
+        run.load([*flow, "--rcpt", "user%d@dead.test", "--messages", queued, "--tag", "dead"]).result()
+        settle(run.cage, 120)
+        size, _ = pss_bytes(run.cage)
+        yield {"server": server.name, "queued": queued, "peak_pss": size, "note": "queue at rest"}
+        run.sink.forget()
+        full = run.measure(flow, messages)
+        full["relative_rate"] = full["rate"] / empty["rate"] if empty["rate"] else 0.0
+        yield {**full, "queued": queued, "note": "beside the queue"}
+    with bench.caged(server) as cage:
+        settle(cage, 60)
+        size, _ = pss_bytes(cage)
+        yield {"server": server.name, "queued": queued, "ready_seconds": server.ready_seconds, "peak_pss": size,
+               "note": "start with that spool"}
+
+
+def production(bench, servers):
+    """Like production: sizes as measured there, 5,000 domains on 250 next hops that think 300 ms over each message and
+    refuse 10 % for now, 2,000 connections, and a reload every five seconds."""
+    hosts = [f"127.1.{number // 250}.{number % 250 + 1}" for number in range(250)]
+    routes = list(zip((f"d{number}.load.test" for number in range(5000)), itertools.cycle(hosts)))
+    for server in servers:
+        plan = Plan(connections=2000, concurrency=20, retry=5, routes=routes,
+                    sink_options=("--delay-dot", "300", "--refuse-rate", "10"))
+        options = [*PIPELINED, "--sizes", "production", "--to-domains", 5000, "--connections", 2000,
+                   "--all-first"]
+        reloads = []
+        with bench.running(server, plan) as run:
+            run.warm_up([*PIPELINED, "--connections", 200, "--to-domains", 5000], 400)
+            row = run.measure(options, bench.scaled(6000, 2000), stall=60,
+                              during=lambda load: reload_while(run.server, load, reloads))
+        yield {**row, "reloads": len(reloads)}
+
+
+def reload_while(server, load, reloads):
+    next_reload = time.monotonic() + 1
+    def step():
+        nonlocal next_reload
+        if time.monotonic() >= next_reload:
+            server.reload()
+            reloads.append(time.monotonic())
+            next_reload = time.monotonic() + 5
+        return load.process.poll() is not None
+    wait_for(step, 1800, "the load to end", pause=0.05)
+
+
+ALL = {
+    "4k-1": ("4 KiB, 1 connection", small_1),
+    "4k-20": ("4 KiB, 20 connections", small_20),
+    "4k-100": ("4 KiB, 100 connections", small_100),
+    "100k": ("100 KiB, 20 connections", large),
+    "one-each": ("4 KiB, one message a connection, 20 at a time", one_each),
+    "idle": ("idle connections", idle),
+    "dead-queue": ("200,000 queued for a dead destination, others flow, start-up with that spool", dead_queue),
+    "production": ("like production", production),
+}

@@ -1,0 +1,44 @@
+# Sourced by ./dev and its parts: packages, build directories, unit tests.
+BUILD_PACKAGES="clang-16 lld-16 libclang-rt-16-dev llvm-16 clang-format-16 ccache meson ninja-build pkg-config libuv1-dev libldns-dev
+ libyaml-cpp-dev doctest-dev libsystemd-dev libdeflate-dev libidn2-dev nlohmann-json3-dev python3-minimal man-db"
+TEST_PACKAGES="nsd unbound ldnsutils strace"
+BENCH_PACKAGES="util-linux"
+ASAN_OPTIONS_MESON=(-Db_sanitize=address,undefined -Db_lundef=false --buildtype=debugoptimized)
+JOBS=$(nproc)
+
+as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
+
+install_packages() {
+  local missing=()
+  for package in "$@"; do
+    dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'install ok installed' || missing+=("$package")
+  done
+  [ ${#missing[@]} = 0 ] && return
+  echo "installing: ${missing[*]}"
+  as_root apt-get update -qq
+  as_root env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+}
+
+install_build_packages() { install_packages $BUILD_PACKAGES; }
+
+# build_tree DIR [MESON OPTIONS]
+build_tree() {
+  local dir=$1; shift
+  if [ ! -f "$dir/build.ninja" ]; then
+    CC="ccache clang-16" CXX="ccache clang++-16" meson setup "$dir" . -Dwerror=true "$@" >"$dir.log" 2>&1 || { tail -n 30 "$dir.log"; return 1; }
+  fi
+  ninja -C "$dir" -j "$JOBS" -v >"$dir.log" 2>&1 || { grep -A 15 -m 3 'FAILED' "$dir.log" || tail -n 40 "$dir.log"; return 1; }
+}
+
+# Prints one line a test binary and sets PASSED and FAILED.
+run_unit_tests() {
+  local dir=$1 list name binary
+  list=$(meson introspect --tests "$dir" | python3 -c 'import json,sys
+for t in json.load(sys.stdin): print(t["name"], t["cmd"][0])')
+  PASSED=${PASSED:-0}; FAILED=${FAILED:-0}
+  while read -r name binary; do
+    [ -n "$name" ] || continue
+    if timeout 600 "$binary" >"$dir/$name.out" 2>&1; then PASSED=$((PASSED + 1)); echo "ok   unit $name: $(grep -a 'test cases' "$dir/$name.out" | tail -1)"
+    else FAILED=$((FAILED + 1)); echo "FAIL unit $name"; tail -n 60 "$dir/$name.out"; fi
+  done <<<"$list"
+}
