@@ -5,6 +5,7 @@
 
 #include "config/resolve.h"
 #include "config/scalars.h"
+#include "config/schema.h"
 
 namespace veredus {
 
@@ -199,9 +200,15 @@ void check_tls(const Draft& draft, Problems& problems) {
       problems.error(draft.place(at_index("listeners", i) + ".tls"),
                      "listeners[].tls: this version cannot do TLS yet, and a clear listener in its place "
                      "would be unsafe");
-  if (!draft.settings.tls.certificates.empty())
-    problems.warning(draft.place("tls.certificates"),
-                     "tls.certificates: read but not used: this version cannot do TLS yet");
+}
+
+void check_planned(const Draft& draft, Problems& problems) {
+  for (const Setting& setting : core_settings()) {
+    std::string name(setting.name);
+    if (setting.planned.empty() || !draft.settings.origins.contains(name)) continue;
+    problems.warning(draft.place(name),
+                     name + ": has no effect yet; it waits for " + std::string(setting.planned));
+  }
 }
 
 }  // namespace
@@ -217,6 +224,7 @@ void check_settings(const Draft& draft, Problems& problems) {
   check_control(draft, problems);
   check_times(draft, problems);
   check_tls(draft, problems);
+  check_planned(draft, problems);
 }
 
 }  // namespace veredus

@@ -79,6 +79,7 @@ struct Setting {
   bool required = false;            // in a record
   bool reloadable = true;
   bool secret = false;
+  std::string_view planned;  // read and checked, but without effect until the core has this
   std::string_view since = "0.1";
   std::string_view doc;
 };

@@ -62,6 +62,7 @@ std::string describe(const std::string& name, const Setting& setting) {
   else
     out += "  default: " + std::string(setting.fallback.empty() ? setting.derived : setting.fallback) + "\n";
   out += setting.reloadable ? "  in force: after a reload\n" : "  in force: after a restart\n";
+  if (!setting.planned.empty()) out += "  no effect yet: waits for " + std::string(setting.planned) + "\n";
   if (setting.secret) out += "  secret: never shown\n";
   out += "  since: " + std::string(setting.since) + "\n";
   return out;

@@ -122,6 +122,22 @@ TEST_CASE("explain a group, and what does not exist") {
   CHECK(explain(std::string(1'000'000, 'x')).error().code == Errc::not_found);
 }
 
+TEST_CASE("a setting that does nothing yet says so, in its explanation, the manual and a warning") {
+  CHECK(has(*explain("local_domains"), "  no effect yet: waits for local delivery\n"));
+  CHECK_FALSE(has(*explain("queue"), "no effect yet"));
+  CHECK(has(settings_reference_man(), "\\fBNo effect yet\\fR: read and checked, but waits for TLS.\n"));
+  auto result = core(kListener + "tls: { outbound: none }");
+  REQUIRE_MESSAGE(result.ok(), result.error_text());
+  REQUIRE(result.value().warnings.size() == 1);
+  CHECK(has(result.value().warnings[0].full(), ": tls.outbound: has no effect yet; it waits for TLS"));
+}
+
+TEST_CASE("every chapter of the manual begins") {
+  std::string page = settings_reference_man();
+  for (const char* title : {"Host, process", "Who may", "Limits on", "Where mail", "Queue", "Deliveries"})
+    CHECK_MESSAGE(has(page, "\n.SS " + std::string(title)), title);
+}
+
 TEST_CASE("differences, and which of them need a restart") {
   CHECK(changes("", "") == "");
   CHECK(changes("", "queue: { expire: 1d }\nmessage_size: 1MiB") == "limits.message_size queue.expire ");
@@ -150,7 +166,7 @@ TEST_CASE("the manual has every setting and no line that roff would take for a r
     if (!line.starts_with('.') && !line.starts_with('\'')) continue;
     bool known = false;
     for (const char* macro :
-         {".TH", ".SH", ".SS", ".TP", ".B", ".I", ".BR", ".BI", ".IR", ".PP", ".br", ".nf", ".fi"})
+         {".TH", ".SH", ".SS", ".TP", ".B", ".I", ".BR", ".BI", ".RB", ".IR", ".PP", ".br", ".EX", ".EE"})
       known |= line == macro || line.starts_with(std::string(macro) + " ");
     CHECK_MESSAGE(known, line);
   }

@@ -53,8 +53,7 @@ constexpr Setting kRows[] = {
      .fallback = "reject",
      .choices = kBareNewlines,
      .doc = "What to do with a message that holds a line feed without carriage return: refuse it, or, from "
-            "normalise_networks, "
-            "make the line ends whole. A bare carriage return or NUL is always refused."},
+            "normalise_networks, make the line ends whole. A bare carriage return or NUL is always refused."},
     {.name = "normalise_networks",
      .type = Type::network,
      .shape = Shape::list,
@@ -71,6 +70,7 @@ constexpr Setting kRows[] = {
      .shape = Shape::list,
      .member = at<&Settings::local_domains>(),
      .derived = "hostname, the name in /etc/mailname, and localhost",
+     .planned = "local delivery",
      .doc = "Domains whose users are users of this host, once local delivery is enabled."},
 };
 
