@@ -150,7 +150,6 @@ constexpr Setting kRows[] = {
      .shape = Shape::list,
      .member = at<&Settings::tls, &TlsSettings::trusted_resolvers>(),
      .fallback = "[loopback]",
-     .planned = "TLS",
      .doc = "Resolvers whose DNSSEC verdict (the AD bit) is believed."},
     {.name = "metrics.listen",
      .type = Type::endpoint,
