@@ -77,4 +77,25 @@ bool apply_verdict(const Verdict& verdict, RecipientOutcome& outcome) {
   return false;
 }
 
+Reply reclassified(Reply said, Action action) {
+  uint8_t wanted = action == Action::reject ? 5 : action == Action::tempfail ? 4 : 0;
+  if (said.code < 400 || wanted == 0) return {};
+  said.code = static_cast<uint16_t>(wanted * 100 + said.code % 100);
+  if (said.enhanced) said.enhanced.cls = wanted;
+  return said;
+}
+
+bool apply_route(const std::vector<Edit>& edits, RecipientOutcome& outcome) {
+  for (const Edit& edit : edits) {
+    const auto* route = std::get_if<SetRoute>(&edit);
+    if (!route || route->index != outcome.recipient) continue;
+    if (!route->next_hop.empty()) outcome.next_hop = route->next_hop;
+    if (!route->pool.empty()) outcome.pool = route->pool;
+  }
+  if (outcome.next_hop.empty() && outcome.pool.empty()) return false;
+  outcome.outcome = Outcome::rerouted;
+  if (outcome.reply.code == 0) outcome.reply = local_reply(451, {4, 7, 1}, "Routed anew by a rule");
+  return true;
+}
+
 }  // namespace veredus

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "base/result.h"
 #include "hooks/hooks.h"
@@ -25,5 +26,9 @@ std::string_view phase_name(ClientPhase phase);
 
 // The verdict of an attempt hook or a result hook on one recipient; false when it changes nothing.
 bool apply_verdict(const Verdict& verdict, RecipientOutcome& outcome);
+// The same words in the class that a verdict stands for; code 0 when there were none or the verdict has no class.
+Reply reclassified(Reply said, Action action);
+// A route that a hook chose for this recipient, once an attempt was due: false when it chose none.
+bool apply_route(const std::vector<Edit>& edits, RecipientOutcome& outcome);
 
 }  // namespace veredus

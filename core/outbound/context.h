@@ -4,10 +4,10 @@
 #include <atomic>
 #include <random>
 
+#include "hooks/runner.h"
 #include "log/log.h"
 #include "loop/scope.h"
 #include "net/resolver.h"
-#include "outbound/delivery_hooks.h"
 #include "outbound/host_memory.h"
 #include "outbound/own_addresses.h"
 #include "outbound/source.h"
@@ -22,15 +22,15 @@ struct OutboundCounters {  // since start; read from any thread
 };
 
 struct OutboundContext {
-  OutboundContext(Loop& l, Resolver& r, Spool& s, Log& g, QueuePort& p, DeliveryHooks& h, OwnAddresses o)
-      : loop(l), resolver(r), spool(s), log(g), port(p), hooks(h), own(std::move(o)), random(std::random_device()()), scope(l) {}
+  OutboundContext(Loop& l, Resolver& r, Spool& s, Log& g, QueuePort& p, Runner& h, OwnAddresses o)
+      : loop(l), resolver(r), spool(s), log(g), port(p), runner(h), own(std::move(o)), random(std::random_device()()), scope(l) {}
 
   Loop& loop;
   Resolver& resolver;
   Spool& spool;
   Log& log;
   QueuePort& port;
-  DeliveryHooks& hooks;
+  Runner& runner;
   OwnAddresses own;
   HostMemory hosts;
   SourcePicker sources;

@@ -142,33 +142,42 @@ Task<bool> Delivery::take_attempt() {
   pending_ = attempt_->recipients;
   result_ = AttemptResult();
   result_.item = attempt_->item;
+  hooks_ = context_.runner.begin();
   hooks_asked_ = false;
   results_shown_ = 0;
   co_return true;
 }
 
 Task<void> Delivery::perform() {
-  if (!hooks_asked_ && context_.hooks.any(Stage::attempt)) co_await ask_attempt_hooks();
+  if (!hooks_asked_ && Runner::any(Stage::attempt, hooks_)) co_await ask_attempt_hooks();
   hooks_asked_ = true;
   co_await run_transactions();
-  if (context_.hooks.any(Stage::result)) co_await ask_result_hooks();
+  if (Runner::any(Stage::result, hooks_)) co_await ask_result_hooks();
+}
+
+// The message stays shared by the attempt in hand for as long as its hooks are asked.
+Task<Decision> Delivery::ask(Stage stage, uint32_t recipient, const Reply* reply) {
+  std::shared_ptr<const Message> message = attempt_->message;
+  Subject subject;
+  subject.origin = &message->envelope.origin;
+  subject.envelope = &message->envelope;
+  subject.content = &message->content;
+  subject.recipient = &message->envelope.recipients[recipient];
+  subject.recipient_index = recipient;
+  subject.reply = reply;
+  subject.destination = lease_.destination->name;
+  co_return co_await context_.runner.run(stage, subject, hooks_);
 }
 
 Task<void> Delivery::ask_attempt_hooks() {
-  std::shared_ptr<const Message> message = attempt_->message;
-  std::vector<uint32_t> left;
-  for (uint32_t recipient : pending_) {
-    Subject subject;
-    subject.origin = &message->envelope.origin;
-    subject.envelope = &message->envelope;
-    subject.content = &message->content;
-    subject.recipient = &message->envelope.recipients[recipient];
-    subject.recipient_index = recipient;
-    subject.destination = lease_.destination->name;
-    Decision decision = co_await context_.hooks.ask(Stage::attempt, subject);
+  std::vector<uint32_t> asked = pending_, left;
+  for (uint32_t recipient : asked) {
+    Decision decision = co_await ask(Stage::attempt, recipient, nullptr);
     RecipientOutcome outcome = untried(recipient);
-    if (apply_verdict(decision.verdict, outcome)) result_.outcomes.push_back(std::move(outcome));
-    else left.push_back(recipient);
+    if (apply_verdict(decision.verdict, outcome) || apply_route(decision.edits, outcome))
+      result_.outcomes.push_back(std::move(outcome));
+    else
+      left.push_back(recipient);
   }
   pending_ = std::move(left);
 }
@@ -211,20 +220,16 @@ void Delivery::collect() {
                                                  {"reply", machine.problem().joined()}});
 }
 
+// What was delivered stays delivered. A rule without a reply of its own leaves the next hop's words, in the class it decided.
 Task<void> Delivery::ask_result_hooks() {
-  std::shared_ptr<const Message> message = attempt_->message;
   for (size_t& i = results_shown_; i < result_.outcomes.size(); ++i) {
-    uint32_t recipient = result_.outcomes[i].recipient;
-    Subject subject;
-    subject.origin = &message->envelope.origin;
-    subject.envelope = &message->envelope;
-    subject.content = &message->content;
-    subject.recipient = &message->envelope.recipients[recipient];
-    subject.recipient_index = recipient;
-    subject.reply = &result_.outcomes[i].reply;
-    subject.destination = lease_.destination->name;
-    Decision decision = co_await context_.hooks.ask(Stage::result, subject);
-    if (result_.outcomes[i].outcome != Outcome::delivered) apply_verdict(decision.verdict, result_.outcomes[i]);
+    Reply said = result_.outcomes[i].reply;
+    Decision decision = co_await ask(Stage::result, result_.outcomes[i].recipient, &said);
+    RecipientOutcome& outcome = result_.outcomes[i];
+    if (outcome.outcome == Outcome::delivered) continue;
+    Verdict& verdict = decision.verdict;
+    if (verdict.reply == default_reply(Stage::result, verdict.action)) verdict.reply = reclassified(std::move(said), verdict.action);
+    if (!apply_verdict(verdict, outcome)) apply_route(decision.edits, outcome);
   }
 }
 

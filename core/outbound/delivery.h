@@ -28,6 +28,7 @@ class Delivery {
   Task<Next> work();
   Task<bool> take_attempt();
   Task<void> perform();
+  Task<Decision> ask(Stage stage, uint32_t recipient, const Reply* reply);
   Task<void> ask_attempt_hooks();
   Task<void> run_transactions();
   void collect();
@@ -43,6 +44,7 @@ class Delivery {
   HostWalk walk_;
   std::unique_ptr<Conversation> conversation_;
   std::optional<Attempt> attempt_;        // in hand
+  HookState hooks_;                       // the set of hooks it began with
   std::vector<uint32_t> pending_;         // recipients of it that are not decided
   size_t batch_ = 0;                      // of pending_, at its front, in the running transaction
   AttemptResult result_;                  // of it, so far

@@ -9,13 +9,14 @@ namespace veredus {
 Task<Routed> OutboundRouter::route(std::shared_ptr<const Envelope> envelope, uint32_t recipient) {
   const Recipient& to = envelope->recipients[recipient];
   Wish wish{to.next_hop, envelope->pool};
-  if (!hooks_.any(Stage::route)) co_return by_table(to, wish);
+  if (!runner_.any(Stage::route)) co_return by_table(to, wish);
+  HookState state = runner_.begin();
   Subject subject;
   subject.origin = &envelope->origin;
   subject.envelope = envelope.get();
   subject.recipient = &to;
   subject.recipient_index = recipient;
-  Decision decision = co_await hooks_.ask(Stage::route, subject);
+  Decision decision = co_await runner_.run(Stage::route, subject, state);
   Routed refused;
   refused.failure = refusal(decision.verdict);
   if (refused.failure.code != 0) co_return refused;

@@ -2,7 +2,7 @@
 // the queue loop.
 #pragma once
 
-#include "outbound/delivery_hooks.h"
+#include "hooks/runner.h"
 #include "outbound/route_table.h"
 #include "queue/queue.h"
 
@@ -10,7 +10,7 @@ namespace veredus {
 
 class OutboundRouter final : public Router {
  public:
-  OutboundRouter(SettingsPtr settings, DeliveryHooks& hooks) : table_(std::move(settings)), hooks_(hooks) {}
+  OutboundRouter(SettingsPtr settings, Runner& runner) : table_(std::move(settings)), runner_(runner) {}
 
   Task<Routed> route(std::shared_ptr<const Envelope> envelope, uint32_t recipient) override;
   void reconfigure(SettingsPtr settings) { table_ = RouteTable(std::move(settings)); }
@@ -24,7 +24,7 @@ class OutboundRouter final : public Router {
 
   RouteTable table_;
   DestinationTable destinations_;
-  DeliveryHooks& hooks_;
+  Runner& runner_;
 };
 
 }  // namespace veredus

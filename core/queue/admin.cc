@@ -20,7 +20,7 @@ bool needs_addresses(const QueueFilter& filter) {
 
 // Judged by what is in memory; what needs the envelope is judged later.
 bool QueueCore::may_match(const QueueFilter& filter, const MessageRecord& message) const {
-  if (!message.id) return false;
+  if (!message.id || message.id <= filter.after) return false;
   if (!filter.tenant.empty() && names_.text(message.tenant) != filter.tenant) return false;
   Millis age = loop_.clock().wall() - message.arrived;
   if (filter.older_than > Millis(0) && age <= filter.older_than) return false;

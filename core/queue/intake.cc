@@ -11,6 +11,7 @@ namespace {
 
 constexpr uint32_t kMostRerouting = 64;
 constexpr int kReroutedPerTurn = 256;
+constexpr uint16_t kMostMovesAtOnce = 5;
 
 struct GroupKey {
   std::string destination, domain;
@@ -240,6 +241,39 @@ Task<void> QueueCore::route_again(uint64_t handle) {
     pending.push_back({recipient, items_[item].attempts, {}});
   drop_item(item);
   co_await route_message(message, stored->envelope, nullptr, std::move(pending));
+}
+
+// A route chosen late is kept in the spool before it is followed, so that a restart follows it too. It counts as an attempt, and a hook
+// that changes its mind for ever is slowed down by the retry list.
+Task<void> QueueCore::move_item(uint64_t handle, MessagePtr message, std::vector<RecipientOutcome> moved) {
+  Index item = items_.find(handle);
+  Index owner = items_[item].message;
+  auto envelope = std::make_shared<Envelope>(message->envelope);
+  Result<StoredMessage> stored = co_await spool_.find(loop_, messages_[owner].id);
+  if (stored.ok()) *envelope = *stored->envelope;
+  for (const RecipientOutcome& outcome : moved) {
+    if (!outcome.next_hop.empty()) envelope->recipients[outcome.recipient].next_hop = outcome.next_hop;
+    if (!outcome.pool.empty()) envelope->pool = outcome.pool;
+  }
+  Status amended;
+  if (stored.ok())
+    amended = co_await spool_.amend(loop_, envelope);
+  else
+    amended = stored.error();
+  if (!amended.ok()) {
+    log_.write(events::kSpoolReadFailed, {{"id", envelope->id.text()}, {"reason", amended.error().text}});
+    defer(item, *envelope, moved);
+    co_return;
+  }
+  drop_resident(owner);
+  uint16_t attempts = items_[item].attempts;
+  if (attempts < UINT16_MAX) ++attempts;
+  MonoTime due{};
+  if (attempts > kMostMovesAtOnce) due = loop_.now() + retry_.wait(settings_->queue, attempts);
+  std::vector<Pending> pending;
+  for (uint32_t recipient : items_[item].recipients.list()) pending.push_back({recipient, attempts, due});
+  drop_item(item);
+  co_await route_message(owner, std::move(envelope), nullptr, std::move(pending));
 }
 
 }  // namespace veredus::queue_detail

@@ -77,6 +77,9 @@ QueueCore::Sorted QueueCore::sorted(Index item, AttemptResult& result) {
       case Outcome::held:
         out.held.push_back(std::move(outcome));
         break;
+      case Outcome::rerouted:
+        out.moved.push_back(std::move(outcome));
+        break;
       case Outcome::temporary:
         out.deferred.push_back(std::move(outcome));
         break;
@@ -98,6 +101,7 @@ void QueueCore::sort_outcomes(Index item, AttemptResult& result, const MessagePt
   bool taken = false;
   Index failed = part_of(item, recipients_of(sort.failed), &taken);
   Index held = part_of(item, recipients_of(sort.held), &taken);
+  Index moved = part_of(item, recipients_of(sort.moved), &taken);
   Index untried = part_of(item, std::move(sort.untried), &taken);
   Index deferred = part_of(item, recipients_of(sort.deferred), &taken);
   if (!taken) drop_item(item);
@@ -109,6 +113,10 @@ void QueueCore::sort_outcomes(Index item, AttemptResult& result, const MessagePt
     hold_item(held, sort.held[0].reply.joined(), sort.held[0].remote);
     log_.write(events::kMessageHeld,
                {{"id", message->envelope.id.text()}, {"reason", sort.held[0].reply.joined()}});
+  }
+  if (moved != kNone && !obey_order(moved, message->envelope)) {
+    items_[moved].state = ItemState::routing;
+    scope_.spawn(move_item(items_.handle(moved), message, std::move(sort.moved)));
   }
   if (untried != kNone && !obey_order(untried, message->envelope)) make_ready(untried, true, true);
   if (deferred != kNone && !obey_order(deferred, message->envelope))

@@ -53,7 +53,8 @@ struct Attempt {
   uint16_t attempts_before = 0;
 };
 
-enum class Outcome : uint8_t { delivered, temporary, permanent, not_tried, discarded, held };
+// rerouted: a hook chose `next_hop` or `pool` instead; it is stored, and the recipient is routed again.
+enum class Outcome : uint8_t { delivered, temporary, permanent, not_tried, discarded, held, rerouted };
 
 struct RecipientOutcome {
   uint32_t recipient = 0;
@@ -61,6 +62,7 @@ struct RecipientOutcome {
   Reply reply;                           // remote or local
   std::string remote;                    // "mx1.example.test [192.0.2.1]:25"
   bool dsn_relayed = false;              // the next hop took over success notification (it offers DSN)
+  std::string next_hop, pool;            // rerouted: at least one
 };
 
 struct AttemptResult {
@@ -136,6 +138,7 @@ struct QueueFilter {
   Millis older_than{0};
   Millis younger_than{0};
   std::string tenant;
+  MessageId after{};  // only messages with a higher id: for listing in pages
 };
 
 enum class QueueAction : uint8_t { retry, hold, release, bounce, remove };

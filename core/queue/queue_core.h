@@ -59,7 +59,7 @@ class QueueCore final : TurnEnd {
 
  private:
   struct Sorted {
-    std::vector<RecipientOutcome> done, failed, deferred, held;
+    std::vector<RecipientOutcome> done, failed, deferred, held, moved;
     std::vector<uint32_t> untried;
   };
   struct FullPair {  // a counter of item and connection together, without room
@@ -150,6 +150,7 @@ class QueueCore final : TurnEnd {
   void schedule(Index item, MonoTime when);
   void make_ready(Index item, bool in_front, bool was_due);
   void came_back(Index item);
+  Task<void> move_item(uint64_t item, MessagePtr message, std::vector<RecipientOutcome> moved);
   void hold_item(Index item, const std::string& reason, const std::string& by);
   Task<void> report_failed(uint64_t item, MessagePtr message, std::vector<RecipientOutcome> failed);
   void report_not_made(Index item, const Error& error, const MessagePtr& message,
