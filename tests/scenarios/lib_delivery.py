@@ -2,6 +2,7 @@
 import os
 from dataclasses import dataclass, field
 
+from lib_base import wait_until
 from lib_hop import Hop
 
 
@@ -59,3 +60,34 @@ def message(name, size=0, header="", body=None):
         line = b"0123456789" * 7 + b"\r\n"
         octets += line * ((size - len(octets)) // len(line) + 1)
     return octets
+
+
+def core_for(routes=(), dns=None, back=None, **settings):
+    """Settings for delivery tests: quick retries without jitter, reports for back.test to `back`."""
+    routes = [*([{"match": "back.test", "to": [back.hop]}] if back else []), *routes]
+    core = {"queue": {"retry": ["300ms", "600ms", "1s"], "jitter": 0}, "routes": routes}
+    if dns:
+        core["resolvers"] = [dns.address]
+    for name, value in settings.items():
+        core[name] = {**core[name], **value} if name == "queue" else value
+    return core
+
+
+def final(daemon, recipient, timeout=15):
+    """The event with the final state of a recipient; there must be exactly one."""
+    states = ("delivered", "bounced", "expired", "discarded", "removed")
+
+    def found():
+        return [e for e in daemon.events("recipient.*", recipient=recipient) if e["event"][10:] in states]
+
+    event = wait_until(found, timeout, lambda: f"a final state of {recipient}\n{daemon.tail()}")
+    assert len(event) == 1, f"{recipient} ended more than once: {event}"
+    return event[0]
+
+
+def assert_final(daemon, recipient, state, reply="", timeout=15):
+    """Checks the final state of a recipient and how the reply recorded with it begins."""
+    event = final(daemon, recipient, timeout)
+    assert event["event"] == f"recipient.{state}", f"{recipient} should be {state}: {event}"
+    assert event["reply"].startswith(reply), f"{recipient}: reply should begin with {reply!r}: {event}"
+    return event

@@ -1,7 +1,6 @@
-"""Reads what `strace -f -y -o FILE` wrote: system calls with the places in the trace where each began and ended.
-
-The tracer logs a call when it is entered and again when it is left, so a call whose line stands behind the end of
-another began after that one had ended, whatever threads they ran on."""
+# Reads what `strace -f -y -o FILE` wrote: system calls with the places in the trace where each began and ended.
+# The tracer logs a call when it is entered and again when it is left, so a call whose line stands behind the end of
+# another began after that one had ended, whatever threads they ran on.
 import re
 from dataclasses import dataclass
 
