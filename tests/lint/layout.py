@@ -6,7 +6,8 @@ MAX_README = 30
 FOREIGN = re.compile(r"(?<![\w.$}/])/(?:work|home|root|farm|Users)/\w|\b(?:pypi\.org|crates\.io|npmjs\.(?:com|org)|rubygems\.org|proxy\.golang\.org|deb\.debian\.org)\b")
 COMMAND_ROW = re.compile(r'^\s*\{"([a-z]+(?: [a-z]+)*)",', re.M)
 COMMAND_TABLES = ("core/control/command*.cc", "core/main/*.cc")
-TEXTS = ("README.md", "CONTRIBUTING.md", "conf.d/*.yaml", "man/*.[1-8]", "core/*/README.md", "plugins/*/README.md")
+TEXTS = ("README.md", "CONTRIBUTING.md", "conf.d/*.yaml", "man/*.[1-8]", "man/*.in", "core/*/README.md", "plugins/*/README.md")
+NAMED_FILE = re.compile(r"(?<![\w./])((?:core|tests|man|conf\.d|plugins|sdk)/[\w./-]*\w\.(?:cc|h|def|py|sh|yaml|md|txt))\b")
 CALL = re.compile(r"\bveredus ((?:--conf [\w./$]+ |--json )*)([a-z]+(?: [a-z]+)?)")
 
 
@@ -51,7 +52,7 @@ def known_commands(tree):
 def quoted(name, text):
     """The parts of a text that show commands: code in Markdown and comments, bold lines and examples in manual pages."""
     lines = text.splitlines()
-    if not re.search(r"\.[1-8]$", name):
+    if not re.search(r"\.[1-8](\.in)?$", name):
         fenced = re.sub(r"^```.*?^```", lambda m: "\n".join("`" + l + "`" if l else "" for l in m[0].splitlines()), text, flags=re.S | re.M)
         for number, line in enumerate(fenced.splitlines(), 1):
             yield from ((number, part) for part in re.findall(r"`([^`]+)`", line))
@@ -74,8 +75,16 @@ def commands(tree, problems):
                     problems.append(f"{name}:{number}: there is no command 'veredus {words}'")
 
 
+def named_files(tree, problems):
+    for name in tree.files("README.md", "CONTRIBUTING.md", "man/*.[1-8]", "man/*.in"):
+        for number, line in enumerate(tree.text(name).replace("\\-", "-").splitlines(), 1):
+            for file in NAMED_FILE.findall(line):
+                if "NN" not in file and not (tree.root / file).exists():
+                    problems.append(f"{name}:{number}: there is no file {file}")
+
+
 def check(tree):
     problems = []
-    for one in (readmes, unlisted_tests, scenarios, foreign_names, commands):
+    for one in (readmes, unlisted_tests, scenarios, foreign_names, commands, named_files):
         one(tree, problems)
     return problems

@@ -61,9 +61,11 @@ BROKEN = [
     ("core/queue/more.cc", "// Reads more.\nint a = settings.later;\n", "marked as planned but is read"),
     ("conf.d/01-x.yaml", "core:\n  hostnam: x\n", "no setting 'hostnam'"),
     ("conf.d/01-x.yaml", "core:\n  # queue:\n  #   expire: 4d\n", "but the default is 5d"),
-    ("README.md", "See `queue.expires`.\n", "no setting 'queue.expires'"),
+    ("README.md", "See `queue.expires`.\n", "no setting or event 'queue.expires'"),
     ("CONTRIBUTING.md", "```\ncore:\n  queue:\n    expiry: 1d\n```\n", "no setting 'expiry'"),
-    ("man/x.7", ".B queue.empty\n", "no setting 'queue.empty'"),
+    ("man/x.7", "Then queue.empty is logged.\n", "no setting or event 'queue.empty'"),
+    ("man/x.7", "See core/queue/gone.cc for more.\n", "no file core/queue/gone.cc"),
+    ("man/y.1.in", ".EX\n    veredus explode\n.EE\n", "no command 'veredus explode'"),
 ]
 ENTRY = ".TP\n.B {}\nText.\n.br\nType: x.\nDefault: \\fB{}\\fR.\n"
 

@@ -54,16 +54,18 @@ def samples(tree, settings, problems):
 
 def texts(tree, settings, problems):
     """Dotted names in texts are settings or log events; keys in YAML examples exist."""
-    known = {setting.name for setting in settings} | set(re.findall(r'"([a-z_]+(?:\.[a-z_]+)+)"', "".join(tree.text(n) for n in tree.files("core/log/events.def"))))
+    events = set(re.findall(r'"([a-z_]+(?:\.[a-z_]+)+)"', "".join(tree.text(n) for n in tree.files("core/log/events.def"))))
+    known = {setting.name for setting in settings} | events
+    areas = sorted(set(GROUP_KEYS) | {event.split(".")[0] for event in events})
+    name_like = re.compile(r"(?<![/\w.-])((?:" + "|".join(areas) + r")\.[a-z_]+)\b(?![./(])")
     words = words_of(settings)
-    for name in tree.files("README.md", "CONTRIBUTING.md", "man/*.[1-8]"):
+    for name in tree.files("README.md", "CONTRIBUTING.md", "man/*.[1-8]", "man/*.in"):
         text = tree.text(name).replace("\\-", "-")
         for number, line in enumerate(text.splitlines(), 1):
-            marked = re.findall(r"`([^`]*)`", line) if name.endswith(".md") else [line] if line.startswith((".B", ".I")) else []
-            for part in marked:
-                for dotted in re.findall(r"\b((?:" + "|".join(GROUP_KEYS) + r")\.[a-z_]+)\b(?![./(])", part):
-                    if dotted not in known and not dotted.endswith((".h", ".cc", ".py")):
-                        problems.append(f"{name}:{number}: there is no setting '{dotted}'")
+            for part in re.findall(r"`([^`]*)`", line) if name.endswith(".md") else [line]:
+                for dotted in name_like.findall(part):
+                    if dotted not in known and dotted.rsplit(".")[1] not in ("h", "cc", "py", "def", "yaml", "socket", "service"):
+                        problems.append(f"{name}:{number}: there is no setting or event '{dotted}'")
         for example in re.finditer(r"^core:\n(?:[ ]+.*\n)+", text, re.M):
             first = text[:example.start()].count("\n") + 1
             for offset, line in enumerate(example[0].splitlines()):
