@@ -87,6 +87,30 @@ std::optional<MessagePrefix> decode_prefix(std::string_view octets) {
   return out;
 }
 
+std::optional<MessageView> view_message(RecordType type, std::string_view octets, uint64_t payload_length) {
+  MessageView out;
+  Reader in(octets);
+  if (type == RecordType::moved) {
+    out.states = in.text();
+    out.head_at = 4 + out.states.size();
+  }
+  auto prefix = decode_prefix(in.octets(kMessagePrefix));
+  if (!in.ok() || !prefix) return std::nullopt;
+  out.prefix = *prefix;
+  out.envelope = in.octets(prefix->envelope_length);
+  // Every recipient takes an octet of the envelope at least: a count beyond that is not believed.
+  if (!in.ok() || prefix->recipients > prefix->envelope_length || !prefix->fits(payload_length - out.head_at)) return std::nullopt;
+  out.head_at += kMessagePrefix + prefix->envelope_length;
+  return out;
+}
+
+size_t kept_size(RecordType type, std::string_view payload) {
+  if (type == RecordType::status || type == RecordType::finished || type == RecordType::envelope) return payload.size();
+  if (!is_message(type)) return 0;
+  auto view = view_message(type, payload, payload.size());
+  return view ? view->head_at : 0;
+}
+
 std::string encode_status(uint32_t recipient, const RecipientStatus& status) {
   std::string octets;
   Writer out(octets);
@@ -112,6 +136,13 @@ std::optional<StatusPayload> decode_status(std::string_view octets) {
   out.status.reply = printable(in.text(), kMostReply);
   out.status.rule = printable(in.text(), kMostReply);
   if (!in.ok() || state > static_cast<uint8_t>(kLastState)) return std::nullopt;
+  return out;
+}
+
+std::vector<StatusPayload> decode_states(std::string_view states) {
+  std::vector<StatusPayload> out;
+  for (Reader in(states); !in.at_end();)
+    if (auto one = decode_status(in.text())) out.push_back(std::move(*one));
   return out;
 }
 
@@ -157,6 +188,52 @@ std::optional<StartPayload> decode_start(std::string_view octets) {
     out.abandoned.push_back(one);
   }
   return out;
+}
+
+std::string encode_body_trailer(const BodyTrailer& trailer, uint32_t salt) {
+  std::string octets;
+  Writer out(octets);
+  out.u32(kBodyMagic);
+  out.u32(trailer.crc);
+  out.u64(trailer.size);
+  out.u32(0);
+  out.u32(crc32(octets, salt));
+  return octets;
+}
+
+std::optional<BodyTrailer> decode_body_trailer(std::string_view octets, uint32_t salt) {
+  Reader in(octets);
+  BodyTrailer out;
+  uint32_t magic = in.u32();
+  out.crc = in.u32();
+  out.size = in.u64();
+  in.u32();
+  uint32_t crc = in.u32();
+  if (!in.ok() || magic != kBodyMagic || crc != crc32(octets.substr(0, kBodyTrailerSize - 4), salt)) return std::nullopt;
+  return out;
+}
+
+std::string encode_trailer(uint32_t segment, uint64_t footer_offset, uint32_t salt) {
+  std::string octets;
+  Writer out(octets);
+  out.u32(kTrailerMagic);
+  out.u32(segment);
+  out.u64(footer_offset);
+  out.u32(0);
+  out.u32(crc32(octets, salt));
+  return octets;
+}
+
+std::optional<uint64_t> decode_trailer(std::string_view octets, uint32_t segment, uint32_t salt) {
+  Reader in(octets);
+  uint32_t magic = in.u32();
+  uint32_t number = in.u32();
+  uint64_t offset = in.u64();
+  in.u32();
+  uint32_t crc = in.u32();
+  bool good = in.ok() && magic == kTrailerMagic && number == segment;
+  if (!good || crc != crc32(octets.substr(0, kTrailerSize - 4), salt)) return std::nullopt;
+  return offset;
 }
 
 std::string segment_name(uint32_t number) {

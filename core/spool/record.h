@@ -28,6 +28,7 @@ enum class RecordType : uint16_t {
   envelope = 5,   // replaces the envelope of a message
   footer = 6,     // index of a sealed segment
   padding = 7,
+  moved = 8,      // a message copied by compaction, with its results so far: one record, so that they survive together
 };
 constexpr uint16_t kSyncedBefore = 1;  // flag: everything before this record was stable when it was written
 
@@ -41,6 +42,7 @@ struct RecordHeader {
 };
 
 inline uint64_t padded(uint64_t size) { return (size + kAlignment - 1) / kAlignment * kAlignment; }
+inline bool is_message(RecordType type) { return type == RecordType::message || type == RecordType::moved; }
 inline uint64_t record_size(uint64_t payload) { return kHeaderSize + padded(payload); }
 
 // `salt` is the spool's secret number: octets of a message that look like records never pass for one.
@@ -63,12 +65,24 @@ struct MessagePrefix {
 std::string encode_prefix(const MessagePrefix& prefix);
 std::optional<MessagePrefix> decode_prefix(std::string_view octets);
 
+// A record of type message or moved, as far as its envelope; `octets` is the payload or its kept part.
+struct MessageView {
+  std::string_view states;  // of a moved message: length-prefixed states
+  MessagePrefix prefix;
+  std::string_view envelope;
+  uint64_t head_at = 0;  // offset of the head in the payload
+};
+std::optional<MessageView> view_message(RecordType type, std::string_view octets, uint64_t payload_length);
+// What a footer keeps of a payload, and find() reads: everything but head and body.
+size_t kept_size(RecordType type, std::string_view payload);
+
 struct StatusPayload {
   uint32_t recipient = 0;
   RecipientStatus status;
 };
 std::string encode_status(uint32_t recipient, const RecipientStatus& status);
 std::optional<StatusPayload> decode_status(std::string_view octets);
+std::vector<StatusPayload> decode_states(std::string_view states);  // of a moved message
 
 // The home is the segment that holds the message: this record is needed as long as that one exists.
 std::string encode_finished(uint32_t home, std::string_view last_status);
@@ -88,6 +102,20 @@ std::optional<StartPayload> decode_start(std::string_view octets);
 std::string segment_name(uint32_t number);  // "segments/00000012.log"
 std::optional<uint32_t> segment_number(std::string_view file_name);
 std::string body_name(uint64_t id);  // "bodies/0D2K..."
+
+// Follows the octets of a body in its file.
+constexpr uint32_t kBodyMagic = 0x646F4256;  // "VBod"
+constexpr size_t kBodyTrailerSize = 24;
+struct BodyTrailer {
+  uint64_t size = 0;
+  uint32_t crc = 0;  // of the body
+};
+std::string encode_body_trailer(const BodyTrailer& trailer, uint32_t salt);
+std::optional<BodyTrailer> decode_body_trailer(std::string_view octets, uint32_t salt);
+
+// The last octets of a sealed segment: where its footer is.
+std::string encode_trailer(uint32_t segment, uint64_t footer_offset, uint32_t salt);
+std::optional<uint64_t> decode_trailer(std::string_view octets, uint32_t segment, uint32_t salt);
 
 // The file `format`: which version wrote the spool, and the salt.
 struct FormatMark {

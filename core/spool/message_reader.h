@@ -1,0 +1,45 @@
+// MessageReader: stored messages back from their segments. Blocks; any thread, several at once. What it reads may be moved or removed
+// meanwhile; then it looks again.
+#pragma once
+
+#include "spool/bodies.h"
+#include "spool/index.h"
+#include "spool/log_spool.h"
+
+namespace veredus::spool_detail {
+
+struct RawRecord {
+  RecordHeader header;
+  std::string payload;
+};
+
+class MessageReader {
+ public:
+  // Without `bodies` large ones are named but not opened.
+  MessageReader(Storage& storage, Index& index, uint32_t salt, SpoolObserver& observer, std::shared_ptr<BodyStore> bodies)
+      : storage_(storage), index_(index), salt_(salt), observer_(observer), bodies_(std::move(bodies)) {}
+
+  Result<std::shared_ptr<const Message>> load(MessageId id);
+  Result<StoredMessage> describe(MessageId id);
+  Result<RawRecord> read_record(Place place, MessageId id);  // checked
+  // The payload of a record of type moved that says all that is known.
+  Result<std::string> moved_payload(const Snapshot& known, RecordType type, std::string_view payload);
+
+ private:
+  Result<std::shared_ptr<const Message>> load_at(const Snapshot& known);
+  Result<StoredMessage> describe_at(const Snapshot& known);
+  Result<RawRecord> read_kept(const Snapshot& known);
+  Result<std::string> envelope_octets(const Snapshot& known, std::string_view stored);
+  Result<std::vector<std::optional<RecipientStatus>>> results(const Snapshot& known, std::string_view states);
+  template <typename T>
+  Result<T> retrying(MessageId id, Result<T> (MessageReader::*read)(const Snapshot&));
+  void report(const Snapshot& known, const Error& error);
+
+  Storage& storage_;
+  Index& index_;
+  uint32_t salt_;
+  SpoolObserver& observer_;
+  std::shared_ptr<BodyStore> bodies_;
+};
+
+}  // namespace veredus::spool_detail
