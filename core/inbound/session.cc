@@ -35,7 +35,8 @@ Session::Session(SessionContext& context, std::unique_ptr<Stream> stream, Listen
       settings_(context.settings),
       stream_(std::move(stream)),
       listener_(std::move(listener)),
-      ticket_(std::move(ticket)) {
+      ticket_(std::move(ticket)),
+      hooks_(context.runner.begin()) {
   context_.enlist(*this);
   origin_.client = stream_->peer();
   origin_.listener = listener_.address.text();
@@ -107,9 +108,11 @@ Task<void> Session::greet() {
       co_return refuse_connection(admission_reply(admitted.admission), admission_name(admitted.admission));
   }
   if (context_.stopping()) co_return refuse_connection(shutting_down(), "shutdown");
+  hooks_know_ = true;
   if (hooked(Stage::connect)) {
     Ruling ruling = co_await consult(Stage::connect, subject());
     if (ruling.refusal.code != 0) co_return refuse_connection(ruling.refusal, ruling.rule);
+    keep_lasting(ruling);
   }
   machine_->greet(stream_->input_pending());
 }
@@ -308,7 +311,7 @@ void Session::close() {
     if (settings_->limits.ban > Millis(0))
       context_.log.write(events::kSessionBanned, {{"client", origin_.client.text()}});
   }
-  tell(Stage::disconnect, nullptr);
+  if (hooks_know_) tell(Stage::disconnect, nullptr);
   if (end_reason_ == "quit" && !context_.log.wants(Severity::debug)) return;
   context_.log.write(events::kSessionEnded, {{"client", origin_.client.text()},
                                              {"reason", end_reason_},

@@ -1,12 +1,15 @@
 // Session: the coroutine round a ServerMachine. It moves octets between stream and machine, answers the
 // machine's questions by relay rules, limits and hooks, stores messages and hands them to the queue.
 // Session.cc has the conversation, session_commands.cc the answers before the data, session_message.cc those
-// from the first octet of content on, session_hooks.cc what hooks say. Belongs to one loop.
+// from the first octet of content on, session_store.cc storing and counting, session_hooks.cc what hooks say.
+// Belongs to one loop.
 #pragma once
 
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
+#include <vector>
 
 #include "inbound/proxy_header.h"
 #include "inbound/relay_policy.h"
@@ -35,8 +38,10 @@ class Session {
 
  private:
   friend class SessionContext;
+  using Copies = std::vector<std::shared_ptr<Message>>;  // of one message, for groups of recipients
   struct Ruling {   // what a stage decided, in the session's words
     Reply refusal;  // code 0 = go on
+    bool close = false;  // after the refusal
     bool discard = false, hold = false;
     VerdictScope scope = VerdictScope::step;
     std::string rule;
@@ -72,12 +77,12 @@ class Session {
   Task<void> on_other();
   Reply mail_refusal();
   Reply rcpt_refusal(const Recipient& recipient, RelayDecision& decision);
-  void refuse_command(Reply reply, const EventDef& event, std::string_view address);
+  void refuse_command(Reply reply, const EventDef& event, std::string_view address, bool close = false);
   bool apply_xclient(const Attributes& attributes);
   void find_rights();
   void begin_transaction(const AskMail& ask);
   void take_recipient(Recipient recipient, Ruling& ruling);
-  void refuse_data(Reply reply, std::string_view rule);
+  void refuse_data(Reply reply, std::string_view rule, bool close);
   void abort_transaction(std::string_view reason);
   void end_transaction();
 
@@ -86,19 +91,31 @@ class Session {
   bool headers_now(const HeadersDone& done);
   Task<void> on_headers();
   Task<void> on_end(AskEnd end);
-  Task<Reply> ask_message_hooks(Message& message);
-  Task<void> store(std::shared_ptr<Message> message);
+  Task<Reply> judge(Copies& copies);
+  Task<Reply> ask_message(Copies& copies);
+  Task<Reply> seal(Message& message);
+  Subject message_subject(const Message& message) const;
+  Status edit(Copies& copies, std::span<const Edit> edits);
+  void drop_copies_for_nobody(Copies& copies);
+
+  // session_store.cc
+  Task<void> store(Copies copies);
+  Task<Status> own_bodies(Copies& copies);
+  Task<Result<std::shared_ptr<LargeBody>>> copy_body(std::shared_ptr<LargeBody> from);
+  void take_back(std::span<const std::shared_ptr<Message>> stored);
   void not_stored(const Envelope& envelope, const Error& error);
   void refuse_message(const Envelope& envelope, Reply reply);
   void message_refused(const Envelope& envelope, const Reply& reply, std::string_view rule);
   void message_discarded(const Envelope& envelope);
   void message_accepted(const Message& message);
+  void count_discarded(std::string_view id, std::string_view address, std::string_view rule);
 
   // session_hooks.cc
-  bool hooked(Stage stage) const { return context_.hooks.any(stage); }
+  bool hooked(Stage stage) const { return Runner::any(stage, hooks_); }
   Subject subject() const;
   Task<Ruling> consult(Stage stage, Subject subject);
   bool settle(Ruling& ruling);
+  void keep_lasting(Ruling& ruling);
   void tell(Stage stage, const Envelope* envelope);
 
   SessionContext& context_;
@@ -107,6 +124,8 @@ class Session {
   ListenerSettings listener_;
   ConnectionTicket ticket_;
   std::optional<ServerMachine> machine_;
+  HookState hooks_;
+  std::vector<Edit> lasting_edits_;  // fields set at `connect` and `helo`, for every transaction
   Origin origin_;
   IpAddress local_;
   ClientRights rights_;
@@ -115,7 +134,7 @@ class Session {
   VerdictScope standing_scope_ = VerdictScope::step;
   std::string out_;  // replies not yet sent
   std::string_view end_reason_ = "quit";
-  bool over_ = false, flush_ = false, greeted_ = false;
+  bool over_ = false, flush_ = false, greeted_ = false, hooks_know_ = false;
   bool refusal_logged_ = false, tightened_ = false, waiting_ = false, progress_ = true;
   uint32_t messages_ = 0;
   uint64_t octets_ = 0;  // received

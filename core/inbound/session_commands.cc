@@ -1,7 +1,7 @@
 // Answers to the commands before the data. Order for each: our own limits and rules, then hooks; hooks cannot
 // widen what rules deny.
 #include "base/text.h"
-#include "inbound/edits.h"
+#include "hooks/edits.h"
 #include "inbound/session.h"
 #include "log/events.h"
 
@@ -19,7 +19,8 @@ Task<void> Session::on_helo(AskHelo ask) {
                                                   : Protocol::smtp;
   if (hooked(Stage::helo)) {
     Ruling ruling = co_await consult(Stage::helo, subject());
-    if (!settle(ruling)) co_return machine_->refuse(std::move(ruling.refusal));
+    if (!settle(ruling)) co_return machine_->refuse(std::move(ruling.refusal), ruling.close);
+    keep_lasting(ruling);
   }
   machine_->accept();
 }
@@ -65,10 +66,10 @@ Task<void> Session::on_mail(AskMail ask) {
   if (hooked(Stage::mail)) {
     Ruling ruling = co_await consult(Stage::mail, subject());
     if (!settle(ruling)) {
-      end_transaction();
-      co_return refuse_command(std::move(ruling.refusal), events::kMessageRefused,
-                               ask.envelope->sender.text());
+      refuse_command(std::move(ruling.refusal), events::kMessageRefused, ask.envelope->sender.text(), ruling.close);
+      co_return end_transaction();
     }
+    apply_envelope_edits(machine_->envelope(), ruling.edits);
   }
   machine_->accept();
 }
@@ -92,7 +93,8 @@ void Session::begin_transaction(const AskMail& ask) {
   envelope.id = context_.ids.next();
   envelope.arrived = context_.loop.clock().wall();
   envelope.origin = origin_;
-  bool keep_header = hooked(Stage::message) || hooked(Stage::seal);
+  apply_envelope_edits(envelope, lasting_edits_);
+  bool keep_header = hooked(Stage::headers) || hooked(Stage::message);
   transaction_ =
       std::make_unique<Transaction>(context_, envelope.id, settings_->spool.inline_size, keep_header);
   transaction_->expect(ask.declared_size);
@@ -116,7 +118,7 @@ Task<void> Session::on_rcpt() {
     ruling = co_await consult(Stage::rcpt, shown);
     if (!ruling.discard && !settle(ruling))
       co_return refuse_command(std::move(ruling.refusal), events::kRecipientRefused,
-                               recipient.address.text());
+                               recipient.address.text(), ruling.close);
   }
   machine_->accept();
   take_recipient(std::move(recipient), ruling);
@@ -125,18 +127,15 @@ Task<void> Session::on_rcpt() {
 // What the envelope gets is what rules and hooks made of the address given.
 void Session::take_recipient(Recipient recipient, Ruling& ruling) {
   Envelope& envelope = machine_->envelope();
-  envelope.recipients.back() = std::move(recipient);
-  apply_envelope_edits(envelope, ruling.edits);
-  if (!ruling.discard) return;
-  if (ruling.scope != VerdictScope::step) {
-    settle(ruling);
-    return;
+  bool only_this = ruling.discard && ruling.scope == VerdictScope::step;
+  if (only_this) {
+    transaction_->discarded.push_back({recipient.address.text(), ruling.rule});
+    envelope.recipients.pop_back();
+  } else {
+    envelope.recipients.back() = std::move(recipient);
+    if (ruling.discard) settle(ruling);
   }
-  ++context_.counters.recipients_discarded;
-  context_.log.write(events::kRecipientDiscarded, {{"id", envelope.id.text()},
-                                                   {"recipient", envelope.recipients.back().address.text()},
-                                                   {"rule", ruling.rule}});
-  envelope.recipients.pop_back();
+  if (!ruling.edits.empty()) apply_envelope_edits(envelope, ruling.edits);
 }
 
 Reply Session::rcpt_refusal(const Recipient& recipient, RelayDecision& decision) {
@@ -151,7 +150,7 @@ Reply Session::rcpt_refusal(const Recipient& recipient, RelayDecision& decision)
   return {};
 }
 
-void Session::refuse_command(Reply reply, const EventDef& event, std::string_view address) {
+void Session::refuse_command(Reply reply, const EventDef& event, std::string_view address, bool close) {
   if (&event == &events::kRecipientRefused) ++context_.counters.recipients_refused;
   context_.log.write(event, {{"client", origin_.client.text()},
                              {"helo", origin_.helo},
@@ -159,21 +158,22 @@ void Session::refuse_command(Reply reply, const EventDef& event, std::string_vie
                              {"address", address},
                              {"reply", reply.joined()}});
   refusal_logged_ = reply.permanent();
-  machine_->refuse(std::move(reply));
+  machine_->refuse(std::move(reply), close);
 }
 
 Task<void> Session::on_data(bool) {
-  if (standing_refusal_.code != 0) co_return refuse_data(standing_refusal_, {});
+  if (standing_refusal_.code != 0) co_return refuse_data(standing_refusal_, {}, false);
   if (hooked(Stage::data)) {
     Ruling ruling = co_await consult(Stage::data, subject());
-    if (!settle(ruling)) co_return refuse_data(std::move(ruling.refusal), ruling.rule);
+    if (!settle(ruling)) co_return refuse_data(std::move(ruling.refusal), ruling.rule, ruling.close);
+    apply_envelope_edits(machine_->envelope(), ruling.edits);
   }
   machine_->accept();
 }
 
-void Session::refuse_data(Reply reply, std::string_view rule) {
+void Session::refuse_data(Reply reply, std::string_view rule, bool close) {
   message_refused(machine_->envelope(), reply, rule);
-  machine_->refuse(std::move(reply));
+  machine_->refuse(std::move(reply), close);
 }
 
 // STARTTLS, AUTH and VRFY are not offered by the options a session sets.
@@ -197,8 +197,10 @@ void Session::abort_transaction(std::string_view reason) {
 
 void Session::end_transaction() {
   if (!transaction_) return;
-  tell(Stage::transaction_end, machine_ ? &machine_->envelope() : nullptr);
+  tell(Stage::transaction_end, transaction_->message ? &transaction_->message->envelope : &machine_->envelope());
   transaction_.reset();
+  machine_->envelope() = Envelope();
+  hooks_.end_transaction();
   if (standing_scope_ != VerdictScope::connection) standing_refusal_ = Reply();
 }
 

@@ -8,9 +8,9 @@
 
 #include "base/ids.h"
 #include "config/settings.h"
+#include "hooks/runner.h"
 #include "inbound/limits.h"
 #include "inbound/memory_budget.h"
-#include "inbound/stage_calls.h"
 #include "log/log.h"
 #include "loop/loop.h"
 #include "queue/queue.h"
@@ -23,8 +23,9 @@ struct InboundCounters {  // since start, per loop, except `sessions`
   uint64_t connections = 0, connections_refused = 0;
   uint64_t messages_accepted = 0, recipients_accepted = 0, octets_accepted = 0;
   uint64_t messages_refused = 0, messages_aborted = 0, messages_not_stored = 0;
-  uint64_t messages_discarded = 0,
-           recipients_discarded = 0;  // accepted, final at once: the queue never sees them
+  // Accepted with 250 and final at once: the queue never sees them. With the queue's own figures:
+  // accepted = recipients_accepted + recipients_discarded, finished = queue's finished + recipients_discarded.
+  uint64_t messages_discarded = 0, recipients_discarded = 0;
   uint64_t recipients_refused = 0;
   uint64_t timeouts = 0, early_talkers = 0, too_many_errors = 0;
   uint64_t spilled = 0;  // messages that went to a file of the spool while they arrived
@@ -34,13 +35,13 @@ class Session;
 
 class SessionContext {
  public:
-  SessionContext(Loop& loop, SettingsPtr settings, Spool& spool, Queue& queue, StageCalls& hooks, Log& log,
+  SessionContext(Loop& loop, SettingsPtr settings, Spool& spool, Queue& queue, Runner& runner, Log& log,
                  IdGenerator& ids, MemoryBudget& memory, ConnectionTable* table)
       : loop(loop),
         settings(std::move(settings)),
         spool(spool),
         queue(queue),
-        hooks(hooks),
+        runner(runner),
         log(log),
         ids(ids),
         memory(memory),
@@ -58,7 +59,7 @@ class SessionContext {
   SettingsPtr settings;
   Spool& spool;
   Queue& queue;
-  StageCalls& hooks;
+  Runner& runner;
   Log& log;
   IdGenerator& ids;
   MemoryBudget& memory;

@@ -1,50 +1,29 @@
-// Hooks as a session hears them: a verdict becomes a refusal with the stage's default reply, a discard or a
-// hold of the transaction.
-#include "inbound/edits.h"
+// Hooks as a session hears them: the runner's decision becomes a refusal, a discard or a hold of the
+// transaction, and edits.
+#include "hooks/edits.h"
 #include "inbound/session.h"
 
 namespace veredus {
 
-namespace {
-
-Reply default_reply(Stage stage, Action action) {
-  if (action == Action::disconnect) return {421, {4, 7, 0}, {"Closing the connection"}};
-  if (action == Action::reject)
-    return stage == Stage::connect ? Reply{554, {5, 7, 1}, {"No service for you"}}
-                                   : Reply{550, {5, 7, 1}, {"Refused by policy"}};
-  if (stage == Stage::connect) return {421, {4, 7, 1}, {"Try again later"}};
-  return {451, {4, 7, 1}, {"Try again later"}};
-}
-
-bool fits(const Reply& reply, Action action) {
-  if (action == Action::disconnect) return reply.code == 421 || reply.code == 521;
-  return action == Action::reject ? reply.permanent() : reply.temporary();
-}
-
-}  // namespace
-
 Subject Session::subject() const {
   Subject subject;
   subject.origin = &origin_;
-  if (machine_ && machine_->in_transaction()) subject.envelope = &machine_->envelope();
   if (transaction_) subject.envelope = &machine_->envelope();
   return subject;
 }
 
-// An action that no stage may end with (pending, fault, numbers of the future) counts as a temporary failure.
 Task<Session::Ruling> Session::consult(Stage stage, Subject shown) {
-  Decision decision = co_await context_.hooks.ask(stage, shown);
-  Ruling ruling;
+  Decision decision = co_await context_.runner.run(stage, shown, hooks_);
   Verdict& verdict = decision.verdict;
+  Ruling ruling;
   ruling.rule = std::move(verdict.rule);
   ruling.scope = verdict.scope;
   ruling.edits = std::move(decision.edits);
-  ruling.discard = verdict.action == Action::discard && transaction_;
-  ruling.hold = verdict.action == Action::hold && transaction_;
-  if (verdict.action == Action::next || verdict.action == Action::ok || ruling.discard || ruling.hold)
-    co_return ruling;
-  bool fitting = verdict.reply.code != 0 && fits(verdict.reply, verdict.action);
-  ruling.refusal = fitting ? std::move(verdict.reply) : default_reply(stage, verdict.action);
+  ruling.discard = verdict.action == Action::discard;
+  ruling.hold = verdict.action == Action::hold;
+  ruling.close = verdict.action == Action::disconnect;
+  bool refuses = verdict.action == Action::reject || verdict.action == Action::tempfail || ruling.close;
+  if (refuses) ruling.refusal = std::move(verdict.reply);
   co_return ruling;
 }
 
@@ -64,12 +43,16 @@ bool Session::settle(Ruling& ruling) {
   return true;
 }
 
+void Session::keep_lasting(Ruling& ruling) {
+  for (Edit& edit : ruling.edits) lasting_edits_.push_back(std::move(edit));
+}
+
 void Session::tell(Stage stage, const Envelope* envelope) {
   if (!hooked(stage)) return;
   Subject shown;
   shown.origin = &origin_;
   shown.envelope = envelope;
-  context_.hooks.tell(stage, shown);
+  context_.runner.tell(stage, shown, hooks_);
 }
 
 }  // namespace veredus

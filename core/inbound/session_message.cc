@@ -1,5 +1,5 @@
-// From the first octet of content to the 250: collect, judge, store, queue.
-#include "inbound/edits.h"
+// From the first octet of content to its end: collect, then judge with hooks, and split where they want it.
+#include "hooks/edits.h"
 #include "inbound/session.h"
 #include "log/events.h"
 #include "mail/trace.h"
@@ -8,25 +8,14 @@ namespace veredus {
 
 namespace {
 
-std::string_view protocol_name(Protocol protocol) {
-  switch (protocol) {
-    case Protocol::smtp:
-      return "SMTP";
-    case Protocol::esmtp:
-      return "ESMTP";
-    case Protocol::lmtp:
-      return "LMTP";
-    case Protocol::local:
-      return "local";
-    case Protocol::internal:
-      return "internal";
-  }
-  return "";
-}
-
 Reply too_many_hops() {
   return {550, {5, 4, 6}, {"Too many Received fields, the message is in a loop"}};
 }
+Reply not_processed() {
+  return {451, {4, 3, 0}, {"The message could not be processed, try again later"}};
+}
+
+bool concerns_header(const Edit& edit) { return right_for(edit) == kMayHeaders; }
 
 }  // namespace
 
@@ -48,16 +37,26 @@ bool Session::headers_now(const HeadersDone&) {
   return transaction_->refusal.code != 0 || transaction_->discard || !hooked(Stage::headers);
 }
 
+// Hooks see the header as it will be: below our own trace field. So positions in edits mean the same here and
+// at `message`.
 Task<void> Session::on_headers() {
   Content content;
-  content.head = transaction_->header();
+  content.head = received_field(machine_->envelope(), settings_->hostname);
+  content.memory = std::make_shared<const std::string>(transaction_->header());
   Subject shown = subject();
   shown.content = &content;
+  shown.header = *content.memory;
   Ruling ruling = co_await consult(Stage::headers, shown);
-  if (settle(ruling)) co_return;
-  transaction_->refusal = std::move(ruling.refusal);
-  transaction_->rule = std::move(ruling.rule);
-  transaction_->drop();
+  if (!settle(ruling)) {
+    transaction_->refusal = std::move(ruling.refusal);
+    transaction_->close = ruling.close;
+    transaction_->rule = std::move(ruling.rule);
+    transaction_->drop();
+    co_return;
+  }
+  apply_envelope_edits(machine_->envelope(), ruling.edits);
+  for (Edit& edit : ruling.edits)
+    if (concerns_header(edit)) transaction_->header_edits.push_back(std::move(edit));
 }
 
 Task<void> Session::on_end(AskEnd end) {
@@ -66,106 +65,94 @@ Task<void> Session::on_end(AskEnd end) {
   envelope = std::move(machine_->envelope());
   envelope.content_8bit = end.content_8bit;
   envelope.header_8bit = end.header_8bit;
+  transaction_->message = message;
   Reply refusal = end.problem.code != 0 ? std::move(end.problem) : transaction_->refusal;
-  if (refusal.code == 0) {
-    Result<Content> content = co_await transaction_->finish();
-    if (!content) co_return not_stored(envelope, content.error());
-    message->content = std::move(*content);
-    message->content.head = received_field(envelope, settings_->hostname);
-    refusal = co_await ask_message_hooks(*message);
-  }
   if (refusal.code != 0) co_return refuse_message(envelope, std::move(refusal));
-  if (transaction_->discard || envelope.recipients.empty()) co_return message_discarded(envelope);
-  co_await store(std::move(message));
+  Result<Content> content = co_await transaction_->finish();
+  if (!content) co_return not_stored(envelope, content.error());
+  message->content = std::move(*content);
+  message->content.head = received_field(envelope, settings_->hostname);
+  Copies copies;
+  copies.push_back(std::move(message));
+  refusal = co_await judge(copies);
+  if (refusal.code != 0) co_return refuse_message(transaction_->message->envelope, std::move(refusal));
+  if (transaction_->discard || copies.empty()) co_return message_discarded(transaction_->message->envelope);
+  co_await store(std::move(copies));
 }
 
-Task<Reply> Session::ask_message_hooks(Message& message) {
-  for (Stage stage : {Stage::message, Stage::seal}) {
-    if (!hooked(stage) || transaction_->discard) continue;
-    Subject shown = subject();
-    shown.envelope = &message.envelope;
-    shown.content = &message.content;
-    Ruling ruling = co_await consult(stage, shown);
-    if (!settle(ruling)) co_return std::move(ruling.refusal);
-    Status edited =
-        apply_edits(message, transaction_->kept_header(message.content), ruling.edits, stage == Stage::seal);
-    if (!edited) {
-      context_.log.write(events::kHookFault,
-                         {{"id", message.envelope.id.text()}, {"reason", edited.error().text}});
-      co_return Reply{451, {4, 3, 0}, {"The message could not be processed, try again later"}};
-    }
+// What hooks make of the whole message. On a refusal nothing of it is kept; without copies nobody is left to
+// get it.
+Task<Reply> Session::judge(Copies& copies) {
+  if (!edit(copies, transaction_->header_edits)) co_return not_processed();
+  if (hooked(Stage::message) && !transaction_->discard) {
+    Reply refusal = co_await ask_message(copies);
+    if (refusal.code != 0) co_return refusal;
   }
-  message.envelope.held = message.envelope.held || transaction_->hold;
-  if (transaction_->hold) message.envelope.hold_reason = transaction_->rule;
+  if (transaction_->discard) co_return Reply();
+  drop_copies_for_nobody(copies);
+  for (const std::shared_ptr<Message>& copy : copies) {
+    Envelope& envelope = copy->envelope;
+    envelope.held = envelope.held || transaction_->hold;
+    if (transaction_->hold) envelope.hold_reason = transaction_->rule;
+    if (!hooked(Stage::seal)) continue;
+    Reply refusal = co_await seal(*copy);
+    if (refusal.code != 0) co_return refusal;
+  }
   co_return Reply();
 }
 
-// 250 is said after the spool has answered, and only then.
-Task<void> Session::store(std::shared_ptr<Message> message) {
-  co_await flush();
-  std::shared_ptr<const Message> frozen = std::move(message);
-  Status stored = co_await context_.spool.store(context_.loop, frozen);
-  if (!stored) co_return not_stored(frozen->envelope, stored.error());
-  message_accepted(*frozen);
-  context_.queue.add(frozen);
-  tell(Stage::queued, &frozen->envelope);
-  machine_->accept("Ok: queued as " + frozen->envelope.id.text());
-  end_transaction();
+Task<Reply> Session::ask_message(Copies& copies) {
+  Ruling ruling = co_await consult(Stage::message, message_subject(*copies.front()));
+  if (!settle(ruling)) {
+    transaction_->close = ruling.close;
+    transaction_->rule = std::move(ruling.rule);
+    co_return std::move(ruling.refusal);
+  }
+  if (transaction_->discard) co_return Reply();
+  if (!edit(copies, ruling.edits)) co_return not_processed();
+  co_return Reply();
 }
 
-void Session::message_accepted(const Message& message) {
-  const Envelope& envelope = message.envelope;
-  ++messages_;
-  ++context_.counters.messages_accepted;
-  context_.counters.recipients_accepted += envelope.recipients.size();
-  context_.counters.octets_accepted += message.content.size();
-  context_.log.write(events::kMessageAccepted, {{"id", envelope.id.text()},
-                                                {"sender", envelope.sender.text()},
-                                                {"recipients", envelope.recipients.size()},
-                                                {"size", message.content.size()},
-                                                {"client", origin_.client.text()},
-                                                {"helo", origin_.helo},
-                                                {"protocol", protocol_name(origin_.protocol)}});
+Task<Reply> Session::seal(Message& message) {
+  Ruling ruling = co_await consult(Stage::seal, message_subject(message));
+  if (ruling.refusal.code != 0) {
+    transaction_->rule = std::move(ruling.rule);
+    co_return std::move(ruling.refusal);
+  }
+  auto sealed = apply_edits(message, ruling.edits);
+  if (!sealed) co_return not_processed();
+  message = std::move(sealed->front());
+  co_return Reply();
 }
 
-void Session::not_stored(const Envelope& envelope, const Error& error) {
-  ++context_.counters.messages_not_stored;
-  context_.log.write(events::kMessageNotStored,
-                     {{"id", envelope.id.text()}, {"client", origin_.client.text()}, {"reason", error.text}});
-  machine_->refuse(storage_failure(error));
-  end_transaction();
+Subject Session::message_subject(const Message& message) const {
+  Subject shown;
+  shown.origin = &origin_;
+  shown.envelope = &message.envelope;
+  shown.content = &message.content;
+  shown.header = transaction_->kept_header(message.content);
+  return shown;
 }
 
-void Session::refuse_message(const Envelope& envelope, Reply reply) {
-  message_refused(envelope, reply, transaction_->rule);
-  machine_->refuse(std::move(reply));
-  end_transaction();
+// Each copy is a message of its own from here on, with an id of its own.
+Status Session::edit(Copies& copies, std::span<const Edit> edits) {
+  if (edits.empty()) return {};
+  Message& first = *copies.front();
+  auto edited = apply_edits(first, edits, transaction_->kept_header(first.content));
+  if (!edited) {
+    context_.log.write(events::kHookFault, {{"id", first.envelope.id.text()}, {"reason", edited.error().text}});
+    return edited.error();
+  }
+  first = std::move(edited->front());
+  for (size_t i = 1; i < edited->size(); ++i) {
+    (*edited)[i].envelope.id = context_.ids.next();
+    copies.push_back(std::make_shared<Message>(std::move((*edited)[i])));
+  }
+  return {};
 }
 
-void Session::message_refused(const Envelope& envelope, const Reply& reply, std::string_view rule) {
-  ++context_.counters.messages_refused;
-  refusal_logged_ = reply.permanent();
-  context_.log.write(events::kMessageRefused, {{"id", envelope.id.text()},
-                                               {"sender", envelope.sender.text()},
-                                               {"client", origin_.client.text()},
-                                               {"helo", origin_.helo},
-                                               {"reply", reply.joined()},
-                                               {"rule", rule}});
-}
-
-// The client hears 250; every recipient has its final state at once, with the rule that decided.
-void Session::message_discarded(const Envelope& envelope) {
-  std::string id = envelope.id.text();
-  ++messages_;
-  ++context_.counters.messages_discarded;
-  context_.counters.recipients_discarded += envelope.recipients.size();
-  context_.log.write(events::kMessageDiscarded,
-                     {{"id", id}, {"sender", envelope.sender.text()}, {"rule", transaction_->rule}});
-  for (const Recipient& recipient : envelope.recipients)
-    context_.log.write(events::kRecipientDiscarded,
-                       {{"id", id}, {"recipient", recipient.address.text()}, {"rule", transaction_->rule}});
-  machine_->accept("Ok: queued as " + id);
-  end_transaction();
+void Session::drop_copies_for_nobody(Copies& copies) {
+  std::erase_if(copies, [](const std::shared_ptr<Message>& copy) { return copy->envelope.recipients.empty(); });
 }
 
 }  // namespace veredus

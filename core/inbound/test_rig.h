@@ -54,7 +54,7 @@ class Rig {
     memory.set_cap(settings_.limits.memory);
     table = std::make_unique<ConnectionTable>(loop, shared);
     context =
-        std::make_unique<SessionContext>(loop, shared, spool, queue, *hooks, log, ids, memory, table.get());
+        std::make_unique<SessionContext>(loop, shared, spool, queue, runner, log, ids, memory, table.get());
     listener.role = Role::mx;
     open_listener();
   }
@@ -62,12 +62,6 @@ class Rig {
     scope.cancel();
     for (int i = 0; i < 3; ++i) loop.run_turn(Millis(0));  // handles that are closing
     close(listening_);
-  }
-
-  // Another set of hooks, before the first connection.
-  void use_hooks(StageCalls& calls) {
-    context = std::make_unique<SessionContext>(loop, context->settings, spool, queue, calls, log, ids, memory,
-                                               table.get());
   }
 
   class Client;
@@ -102,8 +96,7 @@ class Rig {
   Log log{clock, sink, Severity::debug};
   IdGenerator ids{clock, 0};
   MemoryBudget memory{0};
-  NoHooks no_hooks;
-  StageCalls* hooks = &no_hooks;
+  Runner runner{loop, log, std::make_shared<const HookSet>()};
   std::unique_ptr<ConnectionTable> table;
   std::unique_ptr<SessionContext> context;
   Scope scope{loop};

@@ -6,8 +6,10 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/result.h"
+#include "hooks/hooks.h"
 #include "inbound/memory_budget.h"
 #include "inbound/session_context.h"
 #include "mail/envelope.h"
@@ -46,7 +48,14 @@ class Transaction {
   // What hooks decided before the end of the message.
   Reply refusal;  // code != 0: sent at the end of the data
   bool discard = false, hold = false;
-  std::string rule;  // who decided
+  bool close = false;  // after the refusal
+  std::string rule;    // who decided
+  std::vector<Edit> header_edits;  // wanted at `headers`, made when the message is complete
+  struct Discarded {
+    std::string address, rule;
+  };
+  std::vector<Discarded> discarded;        // recipients that a rule made away with; final when the message is accepted
+  std::shared_ptr<const Message> message;  // once it is complete
   uint64_t declared_size = 0;
 
  private:

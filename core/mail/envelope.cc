@@ -170,6 +170,7 @@ std::string encode_client(const Endpoint& client) {
 
 bool read_client(std::string_view value, Endpoint& out) {
   if (value.size() < 3) return false;
+  out = Endpoint();  // a field given twice: nothing of the longer, earlier address may stay
   auto octet = [&](size_t i) { return static_cast<unsigned char>(value[i]); };
   out.ip.family = octet(0);
   out.port = static_cast<uint16_t>(octet(1) | octet(2) << 8);

@@ -121,10 +121,10 @@ void ServerMachine::start_chunk() {
   mode_ = Mode::chunk;
 }
 
-void ServerMachine::refuse(Reply reply) {
+void ServerMachine::refuse(Reply reply, bool close_after) {
   Asked asked = std::exchange(asked_, Asked::nothing);
   if (asked == Asked::nothing) return;
-  bool closes = reply.code == 421 || reply.code == 521;
+  bool closes = close_after || reply.code == 421 || reply.code == 521;
   if (asked == Asked::end) {
     asked_ = asked;
     proceed(reply.wire());
@@ -221,12 +221,12 @@ void ServerMachine::close(bool error) {
   close_error_ = error;
 }
 
-// The single way out of a transaction, whatever ended it.
+// The single way out of a transaction, whatever ended it. The envelope stays for those who tell of the end; the
+// next MAIL begins a new one.
 void ServerMachine::reset_transaction() {
   reset_notice_ = reset_notice_ || in_transaction();
   if (phase_ != kFresh) phase_ = kReady;
   mode_ = Mode::commands;
-  envelope_ = Envelope();
   candidate_ = Recipient();
   known_recipients_.clear();
   if (known_recipients_.capacity() > kKeptRecipients) known_recipients_.shrink_to_fit();

@@ -40,7 +40,7 @@ class ServerMachine {
   void accept();                                 // the asked thing may happen, with the usual reply
   void accept(Reply reply);                      // the same with another positive reply
   void accept(std::string_view text);            // the usual code with this text (printable, ours)
-  void refuse(Reply reply);                      // 4xx/5xx; 421 closes
+  void refuse(Reply reply, bool close = false);  // 4xx/5xx; 421 and 521 always close
   void accept_each(std::vector<Reply> replies);  // LMTP after AskEnd: one reply per accepted RCPT, in order
   void challenge(std::string_view base64);       // AUTH: 334, then AskAuthLine
   void tls_started();                            // forget everything said before the handshake
@@ -61,7 +61,7 @@ class ServerMachine {
   uint32_t accepted_rcpts() const {
     return rcpts_;
   }  // RCPT commands answered with 250, repeated ones included
-  const Envelope& envelope() const { return envelope_; }  // of the running transaction
+  const Envelope& envelope() const { return envelope_; }  // of the running or last transaction
   const Recipient& candidate() const { return candidate_; }  // the recipient asked about
   Envelope& envelope() { return envelope_; }              // hooks rewrite it
 
