@@ -25,10 +25,10 @@ std::vector<std::string_view> filters_and(std::string_view more) {
 const std::vector<CommandDef>& commands() {
   constexpr size_t kMany = 100'000;
   static const std::vector<CommandDef> table = {
-      {"status", "", "Whether the daemon runs, since when, and the balance of recipients.", {}, 0, 0, run_status},
+      {"status", "[--wait SECONDS]", "Whether the daemon runs, since when, the balance of recipients, and the spool; with --wait, once it is ready.", {"--wait"}, 0, 0, run_status},
       {"queue list", VRD_FILTERS " [--limit N]", "Messages in the queue, oldest first.", filters_and("--limit"), 0, kMany, run_queue_list},
       {"queue show", "ID", "Everything known of one message.", {}, 1, 1, run_queue_show},
-      {"queue cat", "ID", "The octets of one message.", {}, 1, 1, run_queue_cat},
+      {"queue cat", "ID", "The octets of one message, unchanged, also with --json.", {}, 1, 1, run_queue_cat},
       {"queue retry", VRD_FILTERS, "Try now instead of at the scheduled time.", kFilterOptions, 0, kMany, run_queue_retry},
       {"queue hold", VRD_FILTERS, "Make no more attempts until released.", kFilterOptions, 0, kMany, run_queue_hold},
       {"queue release", VRD_FILTERS, "End a hold.", kFilterOptions, 0, kMany, run_queue_release},
@@ -40,7 +40,7 @@ const std::vector<CommandDef>& commands() {
       {"reload", "", "Test the configuration whole and put it in force.", {}, 0, 0, run_reload},
       {"metrics", "", "Counters in Prometheus' text form.", {}, 0, 0, run_metrics},
       {"log follow", "", "Log lines as they are written, until interrupted.", {}, 0, 0, run_log_follow},
-      {"dns", "NAME TYPE", "What the daemon's resolver answers: MX A AAAA TXT PTR TLSA CNAME.", {}, 2, 2, run_dns},
+      {"dns", "NAME TYPE", "What the daemon's resolver answers: MX A AAAA TXT PTR TLSA CNAME; PTR also takes an address.", {}, 2, 2, run_dns},
   };
   return table;
 }
@@ -55,6 +55,44 @@ const CommandDef* find_command(std::span<const std::string> words) {
   return best;
 }
 
+namespace {
+
+// The nearest of the candidates, in a form to be appended to a sentence; empty when none is near.
+std::string did_you_mean(std::string_view word, const std::vector<std::string_view>& candidates) {
+  size_t nearest = word.size() / 3 + 2;
+  std::string_view best;
+  for (std::string_view candidate : candidates)
+    if (size_t distance = edit_distance(word, candidate); distance < nearest) {
+      nearest = distance;
+      best = candidate;
+    }
+  return best.empty() ? "" : " (did you mean '" + std::string(best) + "'?)";
+}
+
+Error unknown_option(const CommandDef& command, const std::string& option) {
+  std::vector<std::string_view> candidates = command.options;
+  candidates.push_back("--json");
+  return fail(Errc::invalid, "unknown option '" + printable(option, 60) + "'" + did_you_mean(option.substr(0, 60), candidates));
+}
+
+}  // namespace
+
+std::string unknown_command(std::span<const std::string> words) {
+  if (words.empty()) return "no command given";
+  std::string typed = printable(words[0], 60), group;
+  std::vector<std::string_view> names;
+  for (const CommandDef& command : commands()) {
+    names.push_back(command.name);
+    if (command.name.starts_with(words[0] + " ")) group += " '" + std::string(command.name) + "'";
+  }
+  if (!group.empty() && words.size() == 1) return "'" + typed + "' is the beginning of several commands:" + group;
+  if (words.size() > 1) {
+    std::string two = typed + " " + printable(words[1], 60), meant = did_you_mean(two, names);
+    if (!meant.empty() || !group.empty()) return "unknown command '" + two + "'" + meant;
+  }
+  return "unknown command '" + typed + "'" + did_you_mean(typed, names);
+}
+
 Result<CommandCall> parse_call(const CommandDef& command, std::span<const std::string> words) {
   CommandCall call;
   size_t name_words = split(command.name, ' ').size();
@@ -66,7 +104,7 @@ Result<CommandCall> parse_call(const CommandDef& command, std::span<const std::s
     size_t equals = words[i].find('=');
     std::string option = words[i].substr(0, equals);
     if (std::find(command.options.begin(), command.options.end(), option) == command.options.end())
-      return fail(Errc::invalid, "unknown option '" + printable(option, 60) + "'");
+      return unknown_option(command, option);
     if (equals == std::string::npos && ++i == words.size()) return fail(Errc::invalid, option + " needs a value");
     call.options[option] = equals == std::string::npos ? words[i] : words[i].substr(equals + 1);
   }
@@ -80,7 +118,9 @@ void Output::error(std::string_view text) { frames_ += encode_err(text); }
 Task<Status> Output::flush() {
   if (!pending_.empty()) frames_ += encode_out(std::exchange(pending_, {}));
   if (frames_.empty()) co_return Status{};
-  co_return co_await stream_.write(std::exchange(frames_, {}), Deadline::in(loop_, Seconds(60)));
+  auto sent = co_await stream_.write(std::exchange(frames_, {}), Deadline::in(loop_, Seconds(60)));
+  co_await sleep_for(loop_, Millis(0));
+  co_return sent;
 }
 
 }  // namespace veredus

@@ -53,7 +53,7 @@ class Output {
   Output(Loop& loop, Stream& stream) : loop_(loop), stream_(stream) {}
   void print(std::string_view text) { pending_.append(text); }
   void error(std::string_view text);
-  Task<Status> flush();
+  Task<Status> flush();  // also gives the loop a turn, so that long output stalls nothing else
   bool full() const { return pending_.size() + frames_.size() > 64 * 1024; }
   Stream& stream() { return stream_; }
 
@@ -85,6 +85,8 @@ struct CommandDef {
 const std::vector<CommandDef>& commands();
 // The row with the longest name that begins `words`; null when there is none.
 const CommandDef* find_command(std::span<const std::string> words);
+// One sentence for words that begin with no command's name, with what may have been meant.
+std::string unknown_command(std::span<const std::string> words);
 // Splits what follows the name into arguments and options, or says what is wrong.
 Result<CommandCall> parse_call(const CommandDef& command, std::span<const std::string> words);
 

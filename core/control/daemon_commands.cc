@@ -4,8 +4,11 @@
 #include "base/text.h"
 #include "base/units.h"
 #include "control/command.h"
+#include "log/events.h"
 #include "log/people.h"
 #include "loop/wait.h"
+#include "net/dns_name.h"
+#include "net/dns_text.h"
 
 namespace veredus {
 
@@ -32,7 +35,8 @@ ordered_json status_json(const ControlContext& context) {
           {"spool_writable", spool.writable},
           {"spool_problem", spool.problem},
           {"spool_octets", spool.octets},
-          {"spool_free", spool.free_octets}};
+          {"spool_free", spool.free_octets},
+          {"spool_set_aside", spool.set_aside}};
 }
 
 std::string status_text(const ordered_json& s) {
@@ -46,63 +50,44 @@ std::string status_text(const ordered_json& s) {
   out += "spool       " + std::string(s["spool_writable"].get<bool>() ? "writable" : "NOT WRITABLE") + ", " +
          format_size(s["spool_octets"].get<uint64_t>()) + " used, " + format_size(s["spool_free"].get<uint64_t>()) + " free\n";
   if (std::string problem = s["spool_problem"].get<std::string>(); !problem.empty()) out += "            " + problem + "\n";
+  if (s["spool_set_aside"].get<uint64_t>() > 0)
+    out += "            " + s["spool_set_aside"].dump() + " damaged records or files were set aside at start; the log names them\n";
   return out;
 }
 
-DnsType type_of(std::string_view name) {
-  static const std::map<std::string, DnsType, std::less<>> types = {
-      {"a", DnsType::a},   {"aaaa", DnsType::aaaa}, {"mx", DnsType::mx},      {"txt", DnsType::txt},
-      {"ptr", DnsType::ptr}, {"tlsa", DnsType::tlsa}, {"cname", DnsType::cname}, {"ns", DnsType::ns}};
-  auto found = types.find(lowered(name));
-  return found == types.end() ? DnsType{} : found->second;
-}
-
-std::string_view status_word(DnsStatus status) {
-  constexpr std::string_view words[] = {"ok", "no data", "no such name", "time-out", "server failure", "refused", "malformed answer"};
-  return words[static_cast<size_t>(status)];
-}
-
-std::string record_value(const DnsRecord& record) {
-  if (record.address) return record.address.text();
-  if (record.type == DnsType::mx) return std::to_string(record.preference) + " " + (record.text.empty() ? "." : record.text);
-  if (record.type != DnsType::tlsa) return record.text;
-  std::string hex;
-  for (char c : record.octets) {
-    constexpr char digits[] = "0123456789abcdef";
-    hex += digits[static_cast<unsigned char>(c) >> 4];
-    hex += digits[c & 15];
-  }
-  return hex;
-}
-
-void print_answer(const DnsAnswer& answer, bool json, Output& output) {
-  ordered_json head = {{"status", status_word(answer.status)}, {"authentic", answer.authentic}, {"bogus", answer.bogus},
-                       {"canonical", answer.canonical},        {"server", answer.server},       {"problem", answer.problem}};
-  ordered_json records = ordered_json::array();
-  for (const DnsRecord& record : answer.records) records.push_back({{"name", record.name}, {"ttl", record.ttl}, {"value", record_value(record)}});
-  head["records"] = records;
-  if (json) return output.print(line(head));
-  output.print(std::string(status_word(answer.status)) + (answer.authentic ? ", authentic" : ", not authenticated") +
-               (answer.server.empty() ? "" : ", from " + answer.server) + (answer.problem.empty() ? "" : ": " + answer.problem) + "\n");
-  for (const DnsRecord& record : answer.records)
-    output.print("  " + record.name + "  " + std::to_string(record.ttl) + "  " + printable(record_value(record), 2000) + "\n");
-}
-
-// Follows the log: lines come from any thread and are taken over by the control loop. Keeps at most this much for a slow reader.
+// Follows the log: lines come from any thread and are taken over by the control loop. A reader for whom more than this waits is let go.
 class Follower final : public LogSink {
  public:
-  explicit Follower(Loop& loop) : loop_(loop), box(std::make_shared<Mailbox<std::string>>(loop)) {}
+  static constexpr size_t kMostWaiting = 4 << 20;
+  struct Box {
+    explicit Box(Loop& loop) : lines(loop) {}
+    Mailbox<std::string> lines;
+    size_t octets = 0;
+    bool overflowed = false;
+  };
+
+  explicit Follower(Loop& loop) : loop_(loop), box(std::make_shared<Box>(loop)) {}
   void write(std::string_view lines) override {
-    loop_.post_call([box = std::weak_ptr(box), text = std::string(lines)]() mutable {
-      if (auto alive = box.lock(); alive && alive->size() < 10'000) alive->put(std::move(text));
-    });
+    loop_.post_call([weak = std::weak_ptr(box), text = std::string(lines)]() mutable { put(weak.lock(), std::move(text)); });
+  }
+  std::optional<std::string> take() {
+    auto lines = box->lines.take();
+    if (lines) box->octets -= lines->size();
+    return lines;
   }
 
  private:
+  static void put(const std::shared_ptr<Box>& box, std::string text) {
+    if (!box) return;
+    box->overflowed = box->overflowed || box->octets + text.size() > kMostWaiting;
+    if (box->overflowed) return;
+    box->octets += text.size();
+    box->lines.put(std::move(text));
+  }
   Loop& loop_;
 
  public:
-  std::shared_ptr<Mailbox<std::string>> box;
+  std::shared_ptr<Box> box;
 };
 
 struct Following {
@@ -111,6 +96,28 @@ struct Following {
   FanOutSink& sinks;
   Follower& follower;
 };
+
+int complain_lost(Output& output) {
+  output.error("lines were lost: they come faster than they are read\n");
+  return 75;
+}
+
+// One sample of Prometheus' text, `name{label="value"} 17`, as an object.
+ordered_json sample_json(std::string_view sample) {
+  size_t space = sample.rfind(' '), brace = std::min(sample.find('{'), space);
+  ordered_json labels = ordered_json::object();
+  for (size_t at = brace; at < space && sample[at] != '}';) {
+    size_t equals = sample.find("=\"", ++at);
+    if (equals == sample.npos) break;
+    std::string value;
+    size_t end = equals + 2;
+    for (; end < space && sample[end] != '"'; ++end) value += sample[end] == '\\' && sample[++end] == 'n' ? '\n' : sample[end];
+    labels[std::string(sample.substr(at, equals - at))] = value;
+    at = end + 1;
+  }
+  ordered_json number = ordered_json::parse(sample.substr(space + 1), nullptr, false);
+  return {{"name", sample.substr(0, brace)}, {"labels", labels}, {"value", number.is_number() ? number : ordered_json()}};
+}
 
 std::string for_people(std::string_view lines) {
   std::string out;
@@ -135,8 +142,11 @@ Task<int> run_reload(ControlContext& context, CommandCall call, Output& output) 
   co_return report.ok ? 0 : 78;
 }
 
-Task<int> run_metrics(ControlContext& context, CommandCall, Output& output) {
-  output.print(context.metrics());
+Task<int> run_metrics(ControlContext& context, CommandCall call, Output& output) {
+  std::string text = context.metrics();
+  if (!call.json) output.print(text);
+  for (std::string_view sample : call.json ? split(text, '\n') : std::vector<std::string_view>())
+    if (!sample.empty() && sample[0] != '#') output.print(line(sample_json(sample)));
   co_return 0;
 }
 
@@ -144,22 +154,33 @@ Task<int> run_log_follow(ControlContext& context, CommandCall call, Output& outp
   Follower follower(context.loop);
   Following following(context.log_sinks, follower);
   for (;;) {
-    co_await follower.box->filled(Deadline::in(context.loop, Seconds(30)));
-    while (auto lines = follower.box->take()) output.print(call.json ? *lines : for_people(*lines));
-    auto sent = co_await output.flush();
+    co_await follower.box->lines.filled(Deadline::in(context.loop, Seconds(5)));
+    Status sent;
+    while (sent) {
+      auto lines = follower.take();
+      if (!lines) break;
+      output.print(call.json ? *lines : for_people(*lines));
+      sent = co_await output.flush();
+    }
+    if (follower.box->overflowed) {
+      context.log.write(events::kControlFollowerLost, {{"by", call.by}});
+      co_return complain_lost(output);
+    }
     auto gone = co_await output.stream().fill(Deadline::in(context.loop, Millis(0)));
     if (!sent || (gone && *gone == 0) || (!gone && gone.error().code != Errc::timeout)) co_return 0;
   }
 }
 
 Task<int> run_dns(ControlContext& context, CommandCall call, Output& output) {
-  DnsType type = type_of(call.arguments[1]);
-  if (type == DnsType{}) {
+  std::string name = call.arguments[0];
+  auto type = dns_type_of(call.arguments[1]);
+  if (!type || *type == DnsType::soa) {
     output.error("unknown type '" + printable(call.arguments[1], 20) + "'; one of MX A AAAA TXT PTR TLSA CNAME NS\n");
     co_return 64;
   }
-  auto answer = co_await context.resolver.query(call.arguments[0], type, Deadline::in(context.loop, Seconds(20)));
-  print_answer(*answer, call.json, output);
+  if (auto ip = IpAddress::parse(name); ip && *type == DnsType::ptr) name = reverse_name(*ip);
+  auto answer = co_await context.resolver.query(name, *type, Deadline::in(context.loop, Seconds(20)));
+  output.print(call.json ? describe_json(name, *type, *answer) + "\n" : describe(name, *type, *answer));
   co_return answer->temporary() ? 75 : 0;
 }
 

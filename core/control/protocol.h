@@ -1,5 +1,5 @@
 // The control protocol: one request line, then frames until the one that ends it. Each frame is one JSON line: {"out": text},
-// {"err": text} or {"exit": code}. Values; any thread.
+// {"raw": octets, each as the character of its number}, {"err": text} or {"exit": code}. Values; any thread.
 #pragma once
 
 #include <optional>
@@ -25,7 +25,7 @@ constexpr size_t kMaxRequest = 1 << 20;
 
 std::string encode_request(const ControlRequest& request);  // with its line end
 Result<ControlRequest> decode_request(std::string_view line);
-std::string encode_out(std::string_view text);
+std::string encode_out(std::string_view octets);  // any octets come out as they went in
 std::string encode_err(std::string_view text);
 std::string encode_exit(int code);
 Result<ControlFrame> decode_frame(std::string_view line);

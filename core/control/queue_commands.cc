@@ -57,12 +57,19 @@ Result<QueueFilter> filter_of(const CommandCall& call) {
   return filter;
 }
 
+// The queue's list has the destination as the rule of a recipient that waits.
+std::string destination_of(const StoredMessage& message, size_t index) {
+  if (index < message.destinations.size() && !message.destinations[index].empty()) return message.destinations[index];
+  const RecipientStatus& status = message.recipients[index];
+  return status.state == RecipientState::queued ? status.rule : std::string();
+}
+
 ordered_json recipient_json(const StoredMessage& message, size_t index) {
   const Recipient& recipient = message.envelope->recipients[index];
   const RecipientStatus& status = message.recipients[index];
   return {{"address", recipient.address.text()},
           {"state", state_name(status.state)},
-          {"destination", index < message.destinations.size() ? message.destinations[index] : std::string()},
+          {"destination", destination_of(message, index)},
           {"attempts", status.attempts},
           {"next", status.next_attempt == WallTime{} ? "" : iso8601(status.next_attempt)},
           {"reply", status.reply}};
@@ -87,27 +94,43 @@ std::string message_text(const StoredMessage& message) {
     out += "    " + envelope.recipients[i].address.text() + "  " + std::string(state_name(status.state));
     if (status.attempts) out += ", " + std::to_string(status.attempts) + " attempts";
     if (status.next_attempt != WallTime{} && status.state == RecipientState::queued) out += ", next " + iso8601(status.next_attempt);
+    if (std::string destination = destination_of(message, i); !destination.empty()) out += ", to " + destination;
     out += "\n";
     if (!status.reply.empty()) out += "        " + status.reply + "\n";
   }
   return out;
 }
 
+constexpr uint64_t kPage = 2000;  // messages held in memory at once; each page costs the queue a pass over its records
+
+Task<Result<size_t>> print_page(ControlContext& context, QueueFilter filter, uint64_t at_most, bool json, Output& output, MessageId& last) {
+  auto found = co_await context.queue.list(std::move(filter), at_most);
+  for (const StoredMessage& message : found) {
+    output.print(json ? line(message_json(message)) : message_text(message));
+    last = message.envelope->id;
+    if (!output.full()) continue;
+    auto sent = co_await output.flush();
+    if (!sent) co_return sent.error();
+  }
+  co_return found.size();
+}
+
 Task<int> print_messages(ControlContext& context, CommandCall call, Output& output) {
   auto filter = filter_of(call);
-  auto limit = parse_uint(text_option(call, "--limit").empty() ? "1000000" : text_option(call, "--limit"));
+  auto limit = call.options.contains("--limit") ? parse_uint(call.options["--limit"]) : UINT64_MAX;
   if (!filter || !limit) {
     output.error(filter ? "--limit wants a number\n" : filter.error().text + "\n");
     co_return 64;
   }
-  auto found = co_await context.queue.list(std::move(*filter), *limit);
-  for (const StoredMessage& message : found) {
-    output.print(call.json ? line(message_json(message)) : message_text(message));
-    if (!output.full()) continue;
-    auto sent = co_await output.flush();
-    if (!sent) co_return 74;
+  uint64_t printed = 0;
+  for (bool more = *limit > 0; more;) {
+    uint64_t page = std::min(kPage, *limit - printed);
+    auto count = co_await print_page(context, *filter, page, call.json, output, filter->after);
+    if (!count) co_return 74;
+    printed += *count;
+    more = *count == page && printed < *limit;
   }
-  if (found.empty() && !call.json) output.print("no messages\n");
+  if (printed == 0 && !call.json) output.print("no messages\n");
   co_return 0;
 }
 
@@ -125,12 +148,16 @@ Task<int> act(ControlContext& context, CommandCall call, Output& output, QueueAc
     co_return 75;
   }
   output.print(call.json ? line({{"messages", *touched}}) : std::to_string(*touched) + " messages " + std::string(done) + "\n");
-  co_return 0;
+  co_return *touched == 0 && !call.arguments.empty() ? 1 : 0;  // named, and not there or not in a state for it
 }
 
 Task<Result<StoredMessage>> one_message(ControlContext& context, const CommandCall& call) {
   auto id = MessageId::parse(call.arguments[0]);
   if (!id) co_return fail(Errc::invalid, "'" + printable(call.arguments[0], 40) + "' is not a message id");
+  QueueFilter only;
+  only.ids = {*id};
+  auto found = co_await context.queue.list(std::move(only), 1);
+  if (!found.empty()) co_return std::move(found[0]);
   co_return co_await context.spool.find(context.loop, *id);
 }
 
@@ -202,7 +229,13 @@ Task<int> run_queue_delete(ControlContext& context, CommandCall call, Output& ou
 }
 
 Task<int> run_destinations(ControlContext& context, CommandCall call, Output& output) {
-  for (const DestinationInfo& d : context.queue.destinations()) {
+  auto destinations = context.queue.destinations();
+  if (destinations.empty() && !call.json) output.print("no destinations\n");
+  for (const DestinationInfo& d : destinations) {
+    if (output.full()) {
+      auto sent = co_await output.flush();
+      if (!sent) co_return 74;
+    }
     if (call.json) {
       output.print(line({{"name", d.name}, {"waiting", d.waiting}, {"in_hand", d.in_hand}, {"connections", d.connections},
                          {"suspended", d.suspended}, {"suspended_by", d.suspended_by},

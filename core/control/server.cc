@@ -14,89 +14,81 @@ namespace veredus {
 namespace {
 
 constexpr size_t kMaxConnections = 200;
-
-std::string name_of_peer(int fd) {
-  ucred peer{};
-  socklen_t length = sizeof peer;
-  if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) != 0) return "unknown";
-  char buffer[4096];
-  passwd entry{}, *found = nullptr;
-  if (getpwuid_r(peer.uid, &entry, buffer, sizeof buffer, &found) == 0 && found) return found->pw_name;
-  return "uid " + std::to_string(peer.uid);
-}
+constexpr size_t kMaxNames = 1000;
+constexpr Seconds kRequestTime{10};
 
 }  // namespace
 
-struct ControlServer::Socket {
-  uv_pipe_t pipe{};
-  ControlServer* server;
-};
-
 ControlServer::ControlServer(ControlContext context, int listening_fd)
-    : context_(std::move(context)), tasks_(context_.loop), socket_(new Socket) {
-  socket_->server = this;
-  socket_->pipe.data = socket_;
-  uv_pipe_init(context_.loop.uv(), &socket_->pipe, 0);
-  uv_pipe_open(&socket_->pipe, listening_fd);
-  uv_listen(reinterpret_cast<uv_stream_t*>(&socket_->pipe), 64, &ControlServer::on_connection);
+    : context_(std::move(context)),
+      tasks_(context_.loop),
+      listener_(context_.loop, listening_fd, [this](int fd, Endpoint) { accepted(fd); }) {
   context_.log.write(events::kControlStarted, {});
 }
 
-ControlServer::~ControlServer() {
-  tasks_.cancel();
-  uv_close(reinterpret_cast<uv_handle_t*>(&socket_->pipe), [](uv_handle_t* h) { delete static_cast<Socket*>(h->data); });
+// Asking for a user's name may block where users come from a directory service, so each is asked for once.
+std::string ControlServer::name_of_peer(int fd) {
+  ucred peer{};
+  socklen_t length = sizeof peer;
+  if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) != 0) return "unknown";
+  if (auto known = names_.find(peer.uid); known != names_.end()) return known->second;
+  char buffer[4096];
+  passwd entry{}, *found = nullptr;
+  bool named = getpwuid_r(peer.uid, &entry, buffer, sizeof buffer, &found) == 0 && found;
+  std::string name = named ? found->pw_name : "uid " + std::to_string(peer.uid);
+  if (names_.size() < kMaxNames) names_[peer.uid] = name;
+  return name;
 }
 
-void ControlServer::on_connection(uv_stream_t* handle, int status) {
-  auto* server = static_cast<Socket*>(handle->data)->server;
-  uv_os_fd_t listening = -1;
-  if (status < 0 || uv_fileno(reinterpret_cast<uv_handle_t*>(handle), &listening) != 0) return;
-  // libuv's own accept would make a handle of its kind; a stream of ours is made from the descriptor.
-  uv_pipe_t* accepted = new uv_pipe_t;
-  uv_pipe_init(handle->loop, accepted, 0);
-  int fd = -1;
-  if (uv_accept(handle, reinterpret_cast<uv_stream_t*>(accepted)) == 0) {
-    uv_os_fd_t theirs = -1;
-    uv_fileno(reinterpret_cast<uv_handle_t*>(accepted), &theirs);
-    fd = dup(theirs);
-  }
-  uv_close(reinterpret_cast<uv_handle_t*>(accepted), [](uv_handle_t* h) { delete reinterpret_cast<uv_pipe_t*>(h); });
-  if (fd < 0) return;
+void ControlServer::accepted(int fd) {
   std::string by = name_of_peer(fd);
-  auto stream = adopt_stream(server->context_.loop, fd);
-  if (!stream || server->tasks_.running() >= kMaxConnections) return;
-  server->tasks_.spawn(server->serve(std::move(*stream), std::move(by)));
+  auto stream = adopt_stream(context_.loop, fd);
+  if (!stream) return;
+  if (tasks_.running() < kMaxConnections) return tasks_.spawn(serve(std::move(*stream), std::move(by)));
+  std::string frames = encode_err("too many commands run at the same time\n") + encode_exit(75);
+  std::string_view views[] = {frames};
+  (void)(*stream)->try_write(views);
+  context_.log.write(events::kControlRefused, {{"by", by}, {"reason", "too many connections"}});
 }
 
 Task<void> ControlServer::serve(std::unique_ptr<Stream> stream, std::string by) {
-  Deadline deadline = Deadline::in(context_.loop, Seconds(10));
-  while (stream->buffered().find('\n') == std::string_view::npos) {
-    auto got = co_await stream->fill(deadline);
-    if (!got || *got == 0 || stream->buffered().size() > kMaxRequest) co_return;
-  }
-  std::string line(stream->buffered().substr(0, stream->buffered().find('\n')));
-  stream->consume(line.size() + 1);
+  Deadline deadline = Deadline::in(context_.loop, kRequestTime);
   Output output(context_.loop, *stream);
-  int code = co_await carry_out(std::move(line), std::move(by), output);
+  size_t end = std::string_view::npos;
+  for (size_t seen = 0; (end = stream->buffered().find('\n', seen)) == std::string_view::npos;) {
+    seen = stream->buffered().size();
+    if (seen > kMaxRequest) break;
+    auto got = co_await stream->fill(deadline);
+    if (!got || *got == 0) co_return;
+  }
+  int code = 64;
+  if (end > kMaxRequest) {
+    refuse(by, "the request is too long", output);
+  } else {
+    std::string line(stream->buffered().substr(0, end));
+    stream->consume(end + 1);
+    code = co_await carry_out(std::move(line), std::move(by), output);
+  }
   auto sent = co_await output.flush();
-  if (sent) (void)co_await stream->write(encode_exit(code), Deadline::in(context_.loop, Seconds(10)));
+  if (sent) (void)co_await stream->write(encode_exit(code), Deadline::in(context_.loop, kRequestTime));
   stream->shutdown();
+}
+
+int ControlServer::refuse(const std::string& by, const std::string& reason, Output& output) {
+  context_.log.write(events::kControlRefused, {{"by", by}, {"reason", reason}});
+  output.error(reason + "\n");
+  return 64;
 }
 
 Task<int> ControlServer::carry_out(std::string line, std::string by, Output& output) {
   auto request = decode_request(line);
-  if (!request) {
-    output.error(request.error().text + "\n");
-    co_return 64;
-  }
+  if (!request) co_return refuse(by, request.error().text, output);
   const CommandDef* command = find_command(request->words);
-  if (!command) {
-    output.error("unknown command; 'veredus help' lists them\n");
-    co_return 64;
-  }
+  if (!command) co_return refuse(by, unknown_command(request->words) + "; 'veredus help' lists them", output);
   auto call = parse_call(*command, request->words);
   if (!call) {
-    output.error(call.error().text + "\nusage: veredus " + std::string(command->name) + " " + std::string(command->usage) + "\n");
+    refuse(by, call.error().text, output);
+    output.error("usage: veredus " + std::string(command->name) + " " + std::string(command->usage) + "\n");
     co_return 64;
   }
   call->json = request->json;
