@@ -9,12 +9,6 @@ namespace veredus {
 
 namespace {
 
-bool is_group(const std::string& key) {
-  auto rows = core_settings();
-  return std::any_of(rows.begin(), rows.end(),
-                     [&](const Setting& row) { return row.name.starts_with(key + "."); });
-}
-
 std::string_view last_word(std::string_view name) {
   return name.substr(name.rfind('.') + 1);
 }
@@ -32,14 +26,19 @@ std::vector<std::string> words_in(const std::string& group) {
   return out;
 }
 
-// The full name of a setting of that very word in another place; empty if there is none.
-std::string elsewhere(const std::string& word) {
+}  // namespace
+
+bool is_core_group(const std::string& key) {
+  auto rows = core_settings();
+  return std::any_of(rows.begin(), rows.end(),
+                     [&](const Setting& row) { return row.name.starts_with(key + "."); });
+}
+
+std::string setting_of_word(const std::string& word) {
   for (const Setting& row : core_settings())
     if (last_word(row.name) == word) return std::string(row.name);
   return "";
 }
-
-}  // namespace
 
 void CoreReader::read(const ConfigEntry& core) {
   if (core.value.kind == ConfigNode::Kind::null) return;
@@ -52,7 +51,7 @@ void CoreReader::read(const ConfigEntry& core) {
 
 void CoreReader::read_top(const ConfigEntry& entry) {
   const Setting* row = find_core_setting(entry.key);
-  if (!row && is_group(entry.key)) return read_group(entry);
+  if (!row && is_core_group(entry.key)) return read_group(entry);
   if (!row) row = find_core_setting("limits." + entry.key);  // a limit may also stand at the top
   if (row)
     read_row(*row, entry);
@@ -77,7 +76,7 @@ void CoreReader::read_group(const ConfigEntry& group) {
 
 void CoreReader::report_unknown(const ConfigEntry& entry, const std::string& group) {
   std::string suggestion = did_you_mean(entry.key, words_in(group));
-  std::string other = elsewhere(entry.key);
+  std::string other = setting_of_word(entry.key);
   if (!other.empty()) suggestion = " (did you mean '" + other + "'?)";
   problems_.error(entry.place, "unknown setting " + in_quotes(entry.key) + suggestion);
 }

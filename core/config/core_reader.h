@@ -9,6 +9,10 @@
 
 namespace veredus {
 
+bool is_core_group(const std::string& key);  // "queue"
+// The full name of the setting whose last word this is; empty if there is none.
+std::string setting_of_word(const std::string& word);
+
 class CoreReader {
  public:
   CoreReader(Draft& draft, Problems& problems) : draft_(draft), problems_(problems) {}

@@ -32,6 +32,7 @@ TEST_CASE("keys outside core:") {
   CHECK(parse("cor:\n  x: 1\n").error_text() ==
         at("1:1", "unknown key 'cor'; a file holds 'core:' or begins with 'plugin:' (did you mean 'core'?)"));
   CHECK(parse("hostname: a.test\n").error_text() == at("1:1", "setting 'hostname' belongs under 'core:'"));
+  CHECK(parse("queue:\n  expire: 5d\n").error_text() == at("1:1", "setting 'queue' belongs under 'core:'"));
   CHECK(parse("core:\nplugin: x\n").error_text() == at("2:1", "'plugin' must be the first key of its file"));
   CHECK(parse("- a\n").error_text() ==
         at("1:1", "expected a mapping that holds 'core:' or begins with 'plugin:'"));
@@ -43,14 +44,16 @@ TEST_CASE("wrong shapes") {
   CHECK(errors("hostname: [a.test]") == at("2:13", "hostname: expected a single value, found a list"));
   CHECK(errors("hostname: { a: b }") == at("2:13", "hostname: expected a single value, found a mapping"));
   CHECK(errors("relay_domains: a.test") ==
-        at("2:18", "relay_domains: expected a list, found a single value"));
+        at("2:18", "relay_domains: expected a list, found a single value (write [a.test])"));
   CHECK(errors("listeners: 5") == at("2:14", "listeners: expected a list, found a single value"));
   CHECK(errors("listeners: [5]") == at("2:15", "listeners: expected a mapping, found a single value"));
   CHECK(errors("hosts: [a]") == at("2:10", "hosts: expected a mapping, found a list"));
   CHECK(errors("hosts: { a.test: 127.0.0.1 }") ==
-        at("2:20", "hosts.a.test: expected a list, found a single value"));
+        at("2:20", "hosts.a.test: expected a list, found a single value (write [127.0.0.1])"));
   CHECK(errors("routes: [{ match: a.test, to: mx }]") ==
-        at("2:33", "routes[].to: expected a list, found a single value"));
+        at("2:33", "routes[].to: expected a list, found a single value (write [mx])"));
+  CHECK(errors("routes: [{ match: a.test, to: \"smtp://a.test:26\" }]") ==
+        at("2:33", "routes[].to: expected a list, found a single value (write [\"smtp://a.test:26\"])"));
 }
 
 TEST_CASE("missing values") {

@@ -114,7 +114,7 @@ void Loader::read_file(const ConfigFile& file) {
 void Loader::read_core_file(const ConfigNode& root) {
   static const std::vector<std::string> kTop = {"core", "plugin"};
   for (const ConfigEntry& entry : root.entries) {
-    bool of_core = entry.key != "core" && find_core_setting(entry.key);
+    bool of_core = entry.key != "core" && (find_core_setting(entry.key) || is_core_group(entry.key));
     if (entry.key == "core")
       core_.read(entry);
     else if (entry.key == "plugin")
@@ -179,7 +179,10 @@ std::vector<std::string> list_directory(const std::string& directory, Problems& 
   std::error_code error;
   for (fs::directory_iterator at(directory, error), end; !error && at != end; at.increment(error))
     names.push_back(at->path().filename().string());
-  if (error) problems.error({directory}, "cannot be read: " + error.message());
+  bool missing = error == std::errc::no_such_file_or_directory;
+  if (error)
+    problems.error({directory}, "cannot be read: " + error.message() +
+                                    (missing ? " (--conf or VEREDUS_CONF names another directory)" : ""));
   std::sort(names.begin(), names.end());
   return names;
 }

@@ -296,7 +296,10 @@ TEST_CASE("an empty directory has defaults and warns; a missing one is an error"
   CHECK(empty.value().warnings[1].full() ==
         dir.path + ": holds no file named NN-name.yaml: every setting has its default");
   auto missing = load_config(dir.path + "/none", options());
-  CHECK(missing.error_text() == dir.path + "/none: cannot be read: No such file or directory\n");
+  CHECK(missing.error_text() ==
+        dir.path +
+            "/none: cannot be read: No such file or directory (--conf or VEREDUS_CONF names "
+            "another directory)\n");
 }
 
 TEST_CASE("files that cannot be read are errors, and a pipe does not block") {

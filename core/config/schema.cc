@@ -133,13 +133,25 @@ Json show_record(std::span<const Setting> fields, const void* object) {
 
 namespace bind {
 
+namespace {
+
+// How a single value is written where a list is wanted.
+std::string as_list(ConfigNode::Kind wanted, const Setting& setting, const ConfigNode& node) {
+  bool single = node.kind == ConfigNode::Kind::scalar && node.text.size() < 60;
+  if (wanted != ConfigNode::Kind::list || !single || setting.type == Type::record) return "";
+  bool bare = node.text.find_first_of(" :*[]{},#&!\"'") == std::string::npos && !node.text.empty();
+  return " (write [" + (bare ? node.text : "\"" + printable(node.text, 60) + "\"") + "])";
+}
+
+}  // namespace
+
 bool expect(ConfigNode::Kind kind, const Setting& setting, const ConfigNode& node, ReadContext& context) {
   if (node.kind == kind) return true;
   if (node.kind == ConfigNode::Kind::null)
     context.error(node.place, "has no value; expected " + type_hint(setting));
   else
     context.error(node.place, "expected " + std::string(kind_name(kind)) + ", found " +
-                                  std::string(kind_name(node.kind)));
+                                  std::string(kind_name(node.kind)) + as_list(kind, setting, node));
   return false;
 }
 

@@ -3,6 +3,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "config/core_reader.h"
 #include "config/scalars.h"
 #include "config/schema.h"
 
@@ -101,7 +102,8 @@ std::string render_show(const Settings& settings, bool json) {
     }
     std::string line = name + ": " + flow(value);
     pad(line, 48);
-    out += line + "  # " + origin + "\n";
+    bool from_elsewhere = origin == "default" && !setting.derived.empty();
+    out += line + "  # " + origin + (from_elsewhere ? ": " + std::string(setting.derived) : "") + "\n";
   }
   return out;
 }
@@ -115,8 +117,10 @@ Result<std::string> explain(std::string_view name) {
     if (stands_under(full, wanted)) out += (out.empty() ? "" : "\n") + describe(full, setting);
   });
   if (!out.empty()) return out;
-  return fail(Errc::not_found,
-              "there is no setting " + in_quotes(name) + did_you_mean(name, completion_words()));
+  std::string other = setting_of_word(wanted);
+  std::string suggestion =
+      other.empty() ? did_you_mean(name, completion_words()) : " (did you mean '" + other + "'?)";
+  return fail(Errc::not_found, "there is no setting " + in_quotes(name) + suggestion);
 }
 
 std::vector<SettingChange> diff_settings(const Settings& before, const Settings& after) {

@@ -59,6 +59,7 @@ TEST_CASE("show names every setting with value and origin") {
   CHECK(has(text, "\nqueue.retry: [5m, 15m, 1h, 4h]                    # default\n"));
   CHECK(has(text, "\nlimits.message_size: 50MiB                        # default\n"));
   CHECK(has(text, "\nroutes: [{ match: \"*\", to: [mx], pool: \"\", ip: system }]  # default\n"));
+  CHECK(has(text, "\nresolvers: []                                     # default: /etc/resolv.conf\n"));
   CHECK(static_cast<size_t>(std::count(text.begin(), text.end(), '\n')) == core_settings().size());
 }
 
@@ -118,6 +119,7 @@ TEST_CASE("explain a group, and what does not exist") {
   CHECK(has(*explain("listeners"), "listeners[].address\n"));
   CHECK(explain("queue.retri").error().text ==
         "there is no setting 'queue.retri' (did you mean 'queue.retry'?)");
+  CHECK(explain("retry").error().text == "there is no setting 'retry' (did you mean 'queue.retry'?)");
   CHECK(explain("").error().code == Errc::not_found);
   CHECK(explain(std::string(1'000'000, 'x')).error().code == Errc::not_found);
 }

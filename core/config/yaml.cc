@@ -166,13 +166,50 @@ Place place_of_failure(const YAML::Exception& e, const std::string& file) {
   return {file, static_cast<unsigned>(e.mark.line) + 1, static_cast<unsigned>(e.mark.column) + 1};
 }
 
-void report_failure(const YAML::Exception& e, const Builder& builder, const std::string& file,
-                    Problems& problems) {
+// What yaml-cpp says, and what a person who wrote the file can do about it.
+struct Advice {
+  std::string_view message;
+  std::string_view text;
+};
+
+const Advice kAdvice[] = {
+    {YAML::ErrorMsg::ALIAS_NOT_FOUND, "a '*' stands in quotes: \"*\""},
+    {YAML::ErrorMsg::END_OF_SEQ_FLOW, "a '[' before this is not closed"},
+    {YAML::ErrorMsg::END_OF_MAP_FLOW, "a '{' before this is not closed"},
+    {YAML::ErrorMsg::END_OF_MAP, "the indentation does not fit the lines above"},
+    {YAML::ErrorMsg::END_OF_SEQ, "the indentation does not fit the lines above"},
+    {YAML::ErrorMsg::MAP_VALUE,
+     "a ':' that does not belong here; check the indentation, or write the text in quotes"},
+};
+
+std::string advice_for(const std::string& message) {
+  for (const Advice& advice : kAdvice)
+    if (message.starts_with(advice.message)) return std::string(advice.text);
+  return printable(message, 200);
+}
+
+// Tabs are no indentation in YAML, and what the parser says of them leads astray.
+std::optional<Place> indenting_tab(std::string_view text, const std::string& file, const Place& failure) {
+  unsigned line = 0;
+  for (std::string_view one : split(text, '\n')) {
+    ++line;
+    size_t tab = one.find('\t');
+    if (line + 1 < failure.line || tab == std::string_view::npos || one.find_first_not_of(" \t") < tab)
+      continue;
+    if (line <= failure.line) return Place{file, line, static_cast<unsigned>(tab) + 1};
+  }
+  return std::nullopt;
+}
+
+void report_failure(const YAML::Exception& e, const Builder& builder, std::string_view text,
+                    const std::string& file, Problems& problems) {
+  if (auto tab = indenting_tab(text, file, place_of_failure(e, file)))
+    return problems.error(*tab, "not readable: a tab in the indentation; use spaces");
   bool open_quote = e.msg == YAML::ErrorMsg::DOC_IN_SCALAR || e.msg == YAML::ErrorMsg::EOF_IN_SCALAR;
   if (open_quote)
     problems.error(builder.last.line ? builder.last : Place{file}, "a quote after this is not closed");
   else
-    problems.error(place_of_failure(e, file), "not readable: " + printable(e.msg, 200));
+    problems.error(place_of_failure(e, file), "not readable: " + advice_for(e.msg));
 }
 
 }  // namespace
@@ -190,7 +227,7 @@ std::optional<ConfigNode> read_yaml(std::string_view text, const std::string& fi
     Place at = builder.root.place.line ? builder.root.place : Place{file};
     problems.error(at, "a second document begins here: one mapping a file");
   } catch (const YAML::Exception& e) {
-    report_failure(e, builder, file, problems);
+    report_failure(e, builder, text, file, problems);
   }
   return std::nullopt;
 }

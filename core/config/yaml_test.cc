@@ -53,7 +53,7 @@ TEST_CASE("duplicate keys name both places") {
 TEST_CASE("anchors, aliases and tags are refused, so nothing can be expanded") {
   std::string refused = "not readable: anchors and aliases are not used here: write the value out\n";
   CHECK(problem("a: &x 1\n") == "f.yaml:1:4: " + refused);
-  CHECK(problem("a: *x\n").find("f.yaml:1:4: not readable: ") == 0);
+  CHECK(problem("a: &y 1\nb: *y\n") == "f.yaml:1:4: " + refused);
   CHECK(problem("a: &x [1]\nb: [*x, *x]\n") == "f.yaml:1:4: " + refused);
   CHECK(problem("a: !!binary aGk=\n") ==
         "f.yaml:1:4: not readable: tags are not used here: 'tag:yaml.org,2002:binary'\n");
@@ -79,6 +79,21 @@ TEST_CASE("broken syntax has its place") {
   CHECK(problem("a: 1\n b: 2\n").find("f.yaml:2:") == 0);
   CHECK(problem("? [a]\n: b\n") == "f.yaml:1:3: not readable: a key must be a single word\n");
   CHECK(problem("~: b\n") == "f.yaml:1:1: not readable: a key must be a single word\n");
+}
+
+TEST_CASE("frequent slips are told with a remedy") {
+  auto told = [](const char* place, const char* advice) {
+    return "f.yaml:" + std::string(place) + ": not readable: " + advice + "\n";
+  };
+  CHECK(problem("a: [*]\n") == told("1:6", "a '*' stands in quotes: \"*\""));
+  CHECK(problem("a: *\n") == told("1:5", "a '*' stands in quotes: \"*\""));
+  CHECK(problem("a:\n\tb: 1\n") == told("2:1", "a tab in the indentation; use spaces"));
+  CHECK(problem("a:\n  b: 1\n\tc: 2\n") == told("3:1", "a tab in the indentation; use spaces"));
+  CHECK(problem("a: x\tb: [\n") != told("1:5", "a tab in the indentation; use spaces"));
+  CHECK(problem("a:\n  b: [1\nc: 2\n").find("a '[' before this is not closed") != std::string::npos);
+  CHECK(problem("a: { b: 1\nc: 2\n").find("a '{' before this is not closed") != std::string::npos);
+  CHECK(problem("a:\n  - 1\n - 2\n").find("the indentation does not fit") != std::string::npos);
+  CHECK(problem("a: b: c\n").find("a ':' that does not belong here") != std::string::npos);
 }
 
 TEST_CASE("one document a file") {
