@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
 """Shows that the lints can fail: each broken sample must give its finding, and the good one none. Run by lint.py."""
 import pathlib
+import shutil
 import sys
 import tempfile
 
+import built
 import layout
 import settings
 import sources
@@ -90,6 +92,18 @@ def manual_findings(rows):
         return problems
 
 
+def page_failures():
+    """man is there after `./dev build`; without it pages are not judged."""
+    if not shutil.which("man"):
+        return []
+    with tempfile.TemporaryDirectory() as folder:
+        good, bad = pathlib.Path(folder, "good.1"), pathlib.Path(folder, "bad.1")
+        good.write_text('.TH X 1 "" "" ""\n.SH NAME\nx \\- y\n')
+        bad.write_text('.TH X 1 "" "" ""\n.SH NAME\nx \\- y\n.NOSUCHMACRO z\n')
+        out = [f"a good page has a warning: {line}" for line in built.page_warnings(good)]
+        return out + ([] if built.page_warnings(bad) else ["a broken page has no warning"])
+
+
 def main():
     failures = [f"the good tree has a finding: {one}" for one in findings(GOOD)]
     for name, text, wanted in BROKEN:
@@ -101,6 +115,7 @@ def main():
     for broken, wanted in ((rows[:2] + rows[3:], "'queue.expire' is missing"), (rows[:2] + [("queue.expire", "4d")] + rows[3:], "'queue.expire' does not say")):
         if not any(wanted in one for one in manual_findings(broken)):
             failures.append(f"a broken manual is not found: {wanted}")
+    failures += page_failures()
     for failure in failures:
         print(f"tests/lint/selftest.py: {failure}")
     return 1 if failures else 0

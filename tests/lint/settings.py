@@ -1,12 +1,7 @@
-#!/usr/bin/env python3
-"""Lints of settings: documented = implemented = default. As a program, with a build directory, it compares the generated
-manual with the tables; lint.py calls the rest, which needs no build."""
-import pathlib
+"""Lints of settings: documented = implemented = default. check() needs no build; built.py compares the generated manual by manual()."""
 import re
-import sys
 
 from declared import code_that_reads, declared_settings, is_used
-from tree import Tree
 
 # Read by the rules across settings in core/config/checks.cc only, as they should be.
 RULES_ONLY = {"allow_open_relay", "listeners[].tls"}
@@ -94,19 +89,3 @@ def manual(settings, page, problems):
         wanted = f"Default: \\fB{setting.default}\\fR." if setting.default else f"Default: {setting.derived}." if setting.derived else "Must be given."
         if wanted not in entry:
             problems.append(f"veredus.conf.5: setting '{setting.name}' does not say: {wanted}")
-
-
-def main():
-    root = pathlib.Path(__file__).resolve().parents[2]
-    page = pathlib.Path(sys.argv[1]) / "core/config/veredus.conf.5"
-    problems = []
-    settings = declared_settings(root)
-    manual(settings, page.read_text(), problems)
-    for problem in problems:
-        print(problem)
-    print(f"{len(settings)} settings, {len(problems)} findings")
-    return 1 if problems else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
