@@ -20,6 +20,7 @@
 #include <cstring>
 
 #include "log/events.h"
+#include "main/activation.h"
 #include "net/listener.h"
 
 namespace veredus {
@@ -112,10 +113,21 @@ Status Supervisor::make_directories() {
 }
 
 Status Supervisor::open_sockets() {
+  std::vector<ActivatedSocket> activated = take_activated_sockets();
   for (const ListenerSettings& listener : settings_->listeners) {
+    auto given = std::find_if(activated.begin(), activated.end(), [&](const ActivatedSocket& one) { return one.address == listener.address; });
+    if (given != activated.end()) {
+      handed_.listeners.push_back(given->fd);
+      activated.erase(given);
+      continue;
+    }
     auto fd = bind_listener(listener.address);
     if (!fd) return fd.error();
     handed_.listeners.push_back(*fd);
+  }
+  for (const ActivatedSocket& unwanted : activated) {
+    log_.write(events::kSupervisorSocketUnused, {{"address", unwanted.address.text()}, {"remedy", "add a listener with this address"}});
+    close(unwanted.fd);
   }
   unsigned mode = static_cast<unsigned>(std::strtoul(settings_->control_mode.c_str(), nullptr, 8));
   auto control = bind_unix(settings_->control, mode);
@@ -148,7 +160,6 @@ Status Supervisor::start_worker() {
   worker_ = pid;
   status_read_ = status[0];
   life_write_ = life[1];
-  worker_was_ready_ = false;
   worker_started_ = clock_.mono();
   restart_at_ = {};
   log_.write(events::kWorkerStarted, {{"pid", pid}});
@@ -227,7 +238,7 @@ void Supervisor::read_status() {
   char text[64];
   ssize_t count = read(status_read_, text, sizeof text);
   if (count > 0 && std::string_view(text, static_cast<size_t>(count)).find("ready") != std::string_view::npos) {
-    worker_was_ready_ = true;
+    ever_ready_ = true;
     notify("READY=1\nSTATUS=accepting mail");
   }
   if (count <= 0) {
@@ -248,8 +259,8 @@ void Supervisor::worker_ended(int status) {
   close(std::exchange(life_write_, -1));
   int code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
   if (stopping_) return;
-  bool crashed = WIFSIGNALED(status) || worker_was_ready_;
-  if (!crashed) {  // it said why; trying again would not help
+  bool crashed = WIFSIGNALED(status) || ever_ready_;
+  if (!crashed) {  // it never worked and said why; trying again would not help
     exit_code_ = code == 0 ? EX_SOFTWARE : code;
     return;
   }

@@ -49,7 +49,7 @@ class Supervisor {
   int status_read_ = -1;
   int life_write_ = -1;  // closed = the worker ends
   pid_t worker_ = -1;
-  bool worker_was_ready_ = false;
+  bool ever_ready_ = false;  // with this configuration a worker has run
   bool stopping_ = false;
   bool killed_ = false;
   int exit_code_ = 0;

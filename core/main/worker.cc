@@ -10,6 +10,7 @@
 #include <string_view>
 #include <thread>
 
+#include "config/load.h"
 #include "main/worker_graph.h"
 
 namespace veredus {

@@ -1,21 +1,21 @@
-// What each loop owns, and what it does at the end of a turn.
+// What each loop owns, how it winds down, and what it does at the end of a turn.
 #include "main/worker_loop.h"
 
-#include <cstring>
-
-#include "main/resolver_setup.h"
+#include "main/severity.h"
+#include "outbound/courier.h"
 
 namespace veredus {
 
-static_assert(sizeof(InboundCounters) % sizeof(uint64_t) == 0);
-
-WorkerLoop::WorkerLoop(Loop& l, SharedParts parts)
+WorkerLoop::WorkerLoop(Loop& l, const SharedParts& parts)
     : loop(l),
       log(parts.clock, parts.sink, severity_of(parts.settings->log_level)),
       ids(parts.clock, l.index(), parts.newest_known),
-      resolver(make_worker_resolver(l, *parts.settings)),
-      context(l, parts.settings, parts.spool, parts.queue, hooks, log, ids, parts.memory, parts.connections),
-      sessions(l) {
+      resolver(l, *parts.settings),
+      runner(l, log, std::make_shared<const HookSet>()),
+      context(l, parts.settings, parts.spool, parts.queue, runner, log, ids, parts.memory, parts.connections),
+      outbound(l, resolver, parts.spool, log, parts.queue.port(), runner, parts.own),
+      sessions(l),
+      chores_(l) {
   loop.at_turn_end(this);
 }
 
@@ -28,21 +28,31 @@ void WorkerLoop::serve_connection(int fd, ListenerSettings listener, ConnectionT
 
 void WorkerLoop::reconfigure(SettingsPtr settings) {
   log.set_threshold(severity_of(settings->log_level));
+  resolver.reconfigure(*settings);
   context.reconfigure(std::move(settings));
 }
 
-InboundCounters WorkerLoop::published() const {
-  uint64_t words[kWords];
-  for (size_t i = 0; i < kWords; ++i) words[i] = published_[i].load(std::memory_order_relaxed);
-  InboundCounters out;
-  std::memcpy(&out, words, sizeof out);
-  return out;
+void WorkerLoop::wind_down(Millis patience, Remote<bool>::Promise done) {
+  context.stop();
+  chores_.spawn(finish(patience, std::move(done)));
+}
+
+Task<void> WorkerLoop::finish(Millis patience, Remote<bool>::Promise done) {
+  Deadline deadline = Deadline::in(loop, patience);
+  bool delivered = co_await OutboundCourier::drain(outbound, deadline);
+  bool served = co_await sessions.idle(deadline);
+  sessions.cancel();
+  done.fulfil(delivered && served);
+}
+
+void WorkerLoop::cancel() {
+  sessions.cancel();
+  outbound.scope.cancel();
 }
 
 void WorkerLoop::turn_end() {
-  uint64_t words[kWords];
-  std::memcpy(words, &context.counters, sizeof words);
-  for (size_t i = 0; i < kWords; ++i) published_[i].store(words[i], std::memory_order_relaxed);
+  inbound_counters_.write(context.counters);
+  dns_counts_.write(resolver.counts());
   log.flush();
 }
 

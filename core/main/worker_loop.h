@@ -1,19 +1,21 @@
-// WorkerLoop: what one loop of the worker owns besides the loop itself: its log, ids, resolver, sessions. Built on the main thread
-// before the loop runs; touched by the loop's thread only until that has ended.
+// WorkerLoop: what one loop of the worker owns besides the loop itself: its log, ids, resolver, hooks, sessions and deliveries. Built on
+// the main thread before the loop runs; touched by the loop's thread only until that has ended.
 #pragma once
 
-#include <atomic>
 #include <memory>
-#include <optional>
 
 #include "base/ids.h"
+#include "hooks/runner.h"
 #include "inbound/session.h"
 #include "inbound/session_context.h"
-#include "inbound/stage_calls.h"
 #include "log/log.h"
 #include "loop/loop.h"
+#include "loop/remote.h"
 #include "loop/scope.h"
-#include "net/resolver.h"
+#include "main/published.h"
+#include "main/worker_resolver.h"
+#include "outbound/context.h"
+#include "queue/mail_queue.h"
 
 namespace veredus {
 
@@ -22,37 +24,45 @@ struct SharedParts {  // of all loops
   LogSink& sink;
   SettingsPtr settings;
   Spool& spool;
-  Queue& queue;
+  MailQueue& queue;
   MemoryBudget& memory;
   ConnectionTable* connections;
+  const OwnAddresses& own;
   MessageId newest_known;
 };
 
 class WorkerLoop final : TurnEnd {
  public:
-  WorkerLoop(Loop& loop, SharedParts parts);
+  WorkerLoop(Loop& loop, const SharedParts& parts);
   ~WorkerLoop() override;
 
-  void serve_connection(int fd, ListenerSettings listener, ConnectionTicket ticket);  // [loop] takes over the descriptor
-  void reconfigure(SettingsPtr settings);                                               // [loop]
-  void stop_sessions() { context.stop(); }                                             // [loop]
-  void cancel() { sessions.cancel(); }                                                 // [loop]
+  // [loop] all of them
+  void serve_connection(int fd, ListenerSettings listener, ConnectionTicket ticket);  // takes over the descriptor
+  void reconfigure(SettingsPtr settings);
+  // No new work; `done` is fulfilled when sessions and deliveries have ended, by themselves or because the time is over.
+  void wind_down(Millis patience, Remote<bool>::Promise done);
+  void cancel();
+
+  // [any] counters of the last turn, for status and metrics
+  InboundCounters inbound_counters() const { return inbound_counters_.read(); }
+  StubResolver::Counts dns_counts() const { return dns_counts_.read(); }
 
   Loop& loop;
   Log log;
   IdGenerator ids;
-  std::unique_ptr<Resolver> resolver;
-  NoHooks hooks;
+  WorkerResolver resolver;
+  Runner runner;
   SessionContext context;
+  OutboundContext outbound;
   Scope sessions;
-
-  // Counters of the last turn, for status and metrics. [any]
-  InboundCounters published() const;
 
  private:
   void turn_end() override;
-  static constexpr size_t kWords = sizeof(InboundCounters) / sizeof(uint64_t);
-  std::atomic<uint64_t> published_[kWords] = {};
+  Task<void> finish(Millis patience, Remote<bool>::Promise done);
+
+  Published<InboundCounters> inbound_counters_;
+  Published<StubResolver::Counts> dns_counts_;
+  Scope chores_;
 };
 
 }  // namespace veredus

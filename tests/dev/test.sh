@@ -1,9 +1,19 @@
 #!/usr/bin/env bash
-# ./dev test: lint, one build with assertions, unit tests under the sanitizers, scenarios, each fuzzer for a minute.
+# ./dev test: lint, one build with assertions, unit tests under the sanitizers, scenarios, the demonstration, each fuzzer for a minute.
 set -euo pipefail
 . tests/dev/common.sh
 PASSED=0; FAILED=0
-step() { if "${@:2}"; then PASSED=$((PASSED + 1)); echo "ok   $1"; else FAILED=$((FAILED + 1)); echo "FAIL $1"; fi; }
+began=$SECONDS
+step() {
+  local from=$SECONDS name=$1; shift
+  if "$@"; then PASSED=$((PASSED + 1)); echo "ok   $name ($((SECONDS - from)) s)"; else FAILED=$((FAILED + 1)); echo "FAIL $name"; fi
+}
+# count FILE: adds the result lines of a file to the totals.
+count() {
+  PASSED=$((PASSED + $(grep -c '^ok ' "$1" || true)))
+  FAILED=$((FAILED + $(grep -c '^FAIL ' "$1" || true)))
+}
+demonstration() { bash tests/dev/demo.sh --once >build/demo.out 2>&1 || { cat build/demo.out; return 1; }; }
 
 install_build_packages
 install_packages $TEST_PACKAGES
@@ -11,9 +21,9 @@ step lint python3 tests/lint/lint.py
 step "build with assertions" build_tree build --buildtype=release -Db_ndebug=false
 step "build with sanitizers" build_tree build-asan "${ASAN_OPTIONS_MESON[@]}" -Dfuzz=true
 run_unit_tests build-asan
-for scenario in tests/scenarios/*.py; do
-  [ -e "$scenario" ] && case $(basename "$scenario") in lib_*) ;; *) step "scenario $(basename "$scenario" .py)" timeout 900 python3 "$scenario" ;; esac
-done
-step "fuzzers, ${FUZZ_SECONDS:-60} s each" bash tests/dev/fuzz.sh "${FUZZ_SECONDS:-60}"
+run_scenarios build | tee build/scenarios.out; count build/scenarios.out
+step demonstration demonstration
+run_fuzzers "${FUZZ_SECONDS:-60}" | tee build/fuzzers.out; count build/fuzzers.out
+echo "in $(((SECONDS - began) / 60)) min $(((SECONDS - began) % 60)) s"
 echo "$PASSED passed, $FAILED failed"
 [ "$FAILED" = 0 ]

@@ -1,0 +1,218 @@
+// The worker's objects: built in one place, started, drained.
+#include "main/worker_graph.h"
+
+#include <sys/socket.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include <random>
+
+#include "log/events.h"
+#include "main/severity.h"
+
+namespace veredus {
+
+namespace {
+
+constexpr unsigned kPoolThreads = 4;
+constexpr Millis kDrainMargin{1'000};
+
+std::vector<std::unique_ptr<Loop>> make_loops(const Clock& clock, uint32_t wanted) {
+  unsigned count = wanted > 0 ? wanted : std::max(1u, std::thread::hardware_concurrency());
+  std::vector<std::unique_ptr<Loop>> out;
+  for (unsigned i = 0; i < count; ++i) out.push_back(std::make_unique<Loop>(clock, i));
+  return out;
+}
+
+LogSpoolOptions spool_options(const SpoolSettings& settings) {
+  LogSpoolOptions out;
+  out.segment_size = settings.segment_size;
+  out.inline_size = settings.inline_size;
+  out.reserve = settings.reserve;
+  out.sync_delay = settings.sync_delay;
+  return out;
+}
+
+uint64_t random_seed() {
+  std::random_device device;
+  return uint64_t{device()} << 32 | device();
+}
+
+int exit_code_for(Errc code) {
+  switch (code) {
+    case Errc::busy: return EX_TEMPFAIL;
+    case Errc::unsupported: return EX_CONFIG;
+    case Errc::no_space:
+    case Errc::refused: return EX_CANTCREAT;
+    default: return EX_IOERR;
+  }
+}
+
+}  // namespace
+
+WorkerGraph::WorkerGraph(std::string conf_dir, SettingsPtr settings, HandedDescriptors handed)
+    : conf_dir_(std::move(conf_dir)),
+      settings_(std::move(settings)),
+      handed_(std::move(handed)),
+      started_(clock_.wall()),
+      stderr_sink_(STDERR_FILENO, clock_),
+      spool_events_(clock_, sinks_),
+      memory_(settings_->limits.memory),
+      loops_(make_loops(clock_, settings_->loops)),
+      pool_(kPoolThreads),
+      main_log_(*loops_[0], clock_, sinks_),
+      own_(OwnAddresses::of_host()),
+      main_scope_(*loops_[0]) {
+  sinks_.add(&stderr_sink_);
+  main_log_.log.set_threshold(severity_of(settings_->log_level));
+}
+
+WorkerGraph::~WorkerGraph() = default;
+
+Status WorkerGraph::open() {
+  if (auto opened = open_spool(); !opened) return opened;
+  Loop& loop = *loops_[0];
+  connections_ = std::make_unique<ConnectionTable>(loop, settings_);
+  queue_ = std::make_unique<MailQueue>(loop, *spool_, main_log_.log, settings_, random_seed());
+  build_loops();
+  router_ = std::make_unique<OutboundRouter>(settings_, workers_[0]->runner);
+  reporter_ = std::make_unique<BounceReporter>(loop, *spool_, *queue_, workers_[0]->runner, main_log_.log, workers_[0]->ids, settings_);
+  queue_->connect(*router_, *courier_, *reporter_);
+  return {};
+}
+
+Status WorkerGraph::open_spool() {
+  auto storage = PosixStorage::open_directory(settings_->spool.path);
+  if (!storage) return storage.error();
+  storage_ = std::move(*storage);
+  auto spool = LogSpool::open(*storage_, clock_, spool_options(settings_->spool), spool_events_);
+  if (!spool) return spool.error();
+  spool_ = std::move(*spool);
+  return {};
+}
+
+void WorkerGraph::build_loops() {
+  SharedParts parts{clock_,  sinks_, settings_, *spool_, *queue_, memory_, connections_.get(), own_, spool_->newest_known()};
+  std::vector<OutboundContext*> contexts;
+  for (auto& loop : loops_) {
+    workers_.push_back(std::make_unique<WorkerLoop>(*loop, parts));
+    contexts.push_back(&workers_.back()->outbound);
+  }
+  courier_ = std::make_unique<OutboundCourier>(std::move(contexts));
+}
+
+int WorkerGraph::failed(const Error& error) {
+  const EventDef& event = error.code == Errc::busy          ? events::kSpoolLocked
+                          : error.code == Errc::unsupported ? events::kSpoolVersion
+                                                            : events::kWorkerFailed;
+  main_log_.log.write(event, {{"spool", settings_->spool.path}, {"reason", error.text}});
+  main_log_.log.flush();
+  return exit_code_for(error.code);
+}
+
+int WorkerGraph::run() {
+  start_threads();
+  signals_ = std::make_unique<SignalWatch>(*loops_[0], handed_.life);
+  main_scope_.spawn(live());
+  loops_[0]->run();
+  for (size_t i = 1; i < loops_.size(); ++i) loops_[i]->stop();
+  for (std::thread& thread : threads_) thread.join();
+  settle();
+  main_log_.log.write(events::kWorkerStopped, {{"code", exit_code_}});
+  return exit_code_;
+}
+
+// With every thread gone, what loops still owe each other is carried out here, so that nothing is posted to a loop that has ended.
+void WorkerGraph::settle() {
+  for (auto& worker : workers_) worker->cancel();
+  for (int round = 0; round < 3; ++round)
+    for (auto& loop : loops_) loop->run_turn(Millis(0));
+}
+
+void WorkerGraph::start_threads() {
+  for (size_t i = 1; i < loops_.size(); ++i) threads_.emplace_back([loop = loops_[i].get()] { loop->run(); });
+}
+
+Task<void> WorkerGraph::live() {
+  Status recovered = co_await queue_->recover();
+  if (!recovered) {
+    exit_code_ = failed(recovered.error());
+  } else if (!signals_->stop_asked()) {
+    open_for_business();
+    while (!signals_->stop_asked()) {
+      co_await signals_->any(Deadline::never());
+      signals_->clear();
+      if (signals_->take_reload()) co_await reload_logged();
+    }
+    co_await drain();
+  }
+  loops_[0]->stop();
+}
+
+void WorkerGraph::open_for_business() {
+  queue_->start();
+  open_listeners();
+  control_ = std::make_unique<ControlServer>(control_context(), handed_.control);
+  main_log_.log.write(events::kWorkerReady,
+                      {{"loops", loops_.size()}, {"messages", queue_->counters().messages}, {"listeners", listeners_.size()}});
+  if (write(handed_.status, "ready\n", 6) != 6) main_log_.log.write(events::kSupervisorNotifyFailed, {{"state", "ready"}});
+}
+
+void WorkerGraph::open_listeners() {
+  for (size_t i = 0; i < handed_.listeners.size() && i < settings_->listeners.size(); ++i) {
+    listeners_.push_back(std::make_unique<Listener>(*loops_[0], handed_.listeners[i],
+                                                    [this, i](int fd, Endpoint peer) { accepted(i, fd, std::move(peer)); }));
+    main_log_.log.write(events::kListenerOpened, {{"address", settings_->listeners[i].address.text()}});
+  }
+}
+
+void WorkerGraph::accepted(size_t listener, int fd, Endpoint peer) {
+  const ListenerSettings& how = settings_->listeners[listener];
+  ConnectionTicket ticket;
+  if (!how.proxy) {
+    Admission admission = connections_->admit(peer.ip);
+    if (admission != Admission::ok) return refuse(fd, peer, admission);
+    ticket = ConnectionTicket(*connections_, peer.ip);
+  }
+  WorkerLoop& worker = *workers_[next_loop_++ % workers_.size()];
+  if (&worker.loop == loops_[0].get()) return worker.serve_connection(fd, how, std::move(ticket));
+  worker.loop.post_call([&worker, fd, how, ticket = std::move(ticket)]() mutable { worker.serve_connection(fd, std::move(how), std::move(ticket)); });
+}
+
+void WorkerGraph::refuse(int fd, const Endpoint& peer, Admission admission) {
+  std::string text = admission_reply(admission).wire();
+  bool told = send(fd, text.data(), text.size(), MSG_DONTWAIT | MSG_NOSIGNAL) >= 0;
+  close(fd);
+  main_log_.log.write(events::kSessionRefused, {{"client", peer.text()}, {"reason", admission_name(admission)}, {"told", told}});
+}
+
+// Listening sockets stay open in the supervisor: who connects now waits in the backlog for the next worker.
+Task<void> WorkerGraph::drain() {
+  main_log_.log.write(events::kWorkerDraining, {{"sessions", open_sessions()}, {"patience_ms", settings_->drain.count()}});
+  listeners_.clear();
+  std::vector<std::unique_ptr<Remote<bool>>> waits;
+  for (auto& worker : workers_) {
+    waits.push_back(std::make_unique<Remote<bool>>(*loops_[0]));
+    worker->loop.post_call([w = worker.get(), patience = settings_->drain, done = waits.back()->promise()]() mutable {
+      w->wind_down(patience, std::move(done));
+    });
+  }
+  Deadline deadline = Deadline::in(*loops_[0], settings_->drain + kDrainMargin);
+  co_await queue_->drain(deadline);
+  for (auto& wait : waits) co_await wait->answered(deadline);
+  control_.reset();
+}
+
+uint64_t WorkerGraph::open_sessions() const { return inbound_counters().sessions; }
+
+ControlContext WorkerGraph::control_context() {
+  ControlContext out{*loops_[0], *queue_, *spool_, main_log_.log, sinks_, workers_[0]->resolver, {}, {}, {}, {}, {}};
+  out.info = {VEREDUS_VERSION, started_, getpid()};
+  out.settings = [this] { return settings_; };
+  out.reload = [this] { return reload(); };
+  out.metrics = [this] { return metrics(); };
+  out.open_sessions = [this] { return open_sessions(); };
+  return out;
+}
+
+}  // namespace veredus

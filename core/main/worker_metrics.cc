@@ -1,0 +1,66 @@
+// Status and metrics: the counters of all loops, of the queue and of the spool, as one text.
+#include "control/metrics.h"
+
+#include "main/worker_graph.h"
+
+namespace veredus {
+
+namespace {
+
+void add_inbound(MetricsText& out, std::string_view loop, const InboundCounters& c) {
+  out.add(metrics::kSessions, {loop}, c.sessions);
+  out.add(metrics::kSessionsOpened, {loop}, c.connections);
+  out.add(metrics::kSessionsRefused, {loop}, c.connections_refused);
+  out.add(metrics::kSessionTimeouts, {loop}, c.timeouts);
+  out.add(metrics::kSessionEarlyTalkers, {loop}, c.early_talkers);
+  out.add(metrics::kSessionTooManyErrors, {loop}, c.too_many_errors);
+  out.add(metrics::kMessagesAccepted, {loop}, c.messages_accepted);
+  out.add(metrics::kOctetsAccepted, {loop}, c.octets_accepted);
+  out.add(metrics::kMessagesRefused, {loop}, c.messages_refused);
+  out.add(metrics::kMessagesAborted, {loop}, c.messages_aborted);
+  out.add(metrics::kMessagesNotStored, {loop}, c.messages_not_stored);
+  out.add(metrics::kMessagesDiscarded, {loop}, c.messages_discarded);
+  out.add(metrics::kMessagesSpilled, {loop}, c.spilled);
+  out.add(metrics::kRecipientsRefused, {loop}, c.recipients_refused);
+}
+
+void add_outbound(MetricsText& out, std::string_view loop, const OutboundCounters& c) {
+  out.add(metrics::kConnections, {loop}, c.connections_now.load());
+  out.add(metrics::kConnectionsOpened, {loop}, c.connections.load());
+  out.add(metrics::kConnectionsFailed, {loop}, c.connections_failed.load());
+  out.add(metrics::kConnectionsStale, {loop}, c.stale.load());
+  out.add(metrics::kAttempts, {loop}, c.transactions.load());
+  out.add(metrics::kAttemptsUncertain, {loop}, c.uncertain.load());
+}
+
+}  // namespace
+
+InboundCounters WorkerGraph::inbound_counters() const {
+  InboundCounters out;
+  for (const auto& worker : workers_) {
+    InboundCounters one = worker->inbound_counters();
+    out.sessions += one.sessions;
+    out.recipients_discarded += one.recipients_discarded;
+  }
+  return out;
+}
+
+std::string WorkerGraph::metrics() const {
+  MetricsText out;
+  out.add_process(VEREDUS_VERSION, started_);
+  out.add(metrics::kMessageMemory, memory_.used());
+  out.add(metrics::kLogDropped, stderr_sink_.dropped());
+  out.add_queue(queue_->counters(), inbound_counters().recipients_discarded);
+  for (const auto& worker : workers_) {
+    std::string loop = std::to_string(worker->loop.index());
+    add_inbound(out, loop, worker->inbound_counters());
+    add_outbound(out, loop, worker->outbound.counters);
+    out.add_dns(worker->loop.index(), worker->dns_counts());
+  }
+  for (size_t i = 0; i < listeners_.size(); ++i)
+    out.add(metrics::kListenerStarved, {settings_->listeners[i].address.text()}, listeners_[i]->starved());
+  out.add_spool(spool_->status());
+  return out.text();
+}
+
+}  // namespace veredus

@@ -1,0 +1,73 @@
+// Reload: the new configuration is tested whole on the pool, then put in force on every loop; a bad one changes nothing.
+#include <unistd.h>
+
+#include "config/load.h"
+#include "config/show.h"
+#include "log/events.h"
+#include "main/severity.h"
+#include "main/worker_graph.h"
+
+namespace veredus {
+
+namespace {
+
+Result<std::shared_ptr<const ConfigResult>> read_config(const std::string& directory) {
+  return std::make_shared<const ConfigResult>(load_config(directory));
+}
+
+// What a restart decides stays as it is in the running daemon.
+std::string restart_notes(const std::vector<SettingChange>& changes) {
+  std::string out;
+  for (const SettingChange& change : changes)
+    if (!change.reloadable) out += change.name + " takes effect after a restart\n";
+  return out;
+}
+
+}  // namespace
+
+Task<ReloadReport> WorkerGraph::reload() {
+  std::function<Result<std::shared_ptr<const ConfigResult>>()> read = [directory = conf_dir_] { return read_config(directory); };
+  auto answer = co_await run_on(*loops_[0], pool_, std::move(read));
+  ReloadReport report;
+  if (!answer) {
+    report.text = answer.error().text + "\n";
+  } else if (const ConfigResult& config = **answer; !config) {
+    report.text = config.error_text();
+  } else {
+    report.ok = true;
+    report.text = restart_notes(diff_settings(*settings_, *config.value().settings));
+    for (const ConfigWarning& warning : config.value().warnings)
+      main_log_.log.write(events::kConfigWarning, {{"text", warning.full()}});
+    put_in_force(config.value().settings);
+  }
+  main_log_.log.write(report.ok ? events::kConfigReloaded : events::kConfigRefused, {{"text", report.text}});
+  co_return report;
+}
+
+Task<void> WorkerGraph::reload_logged() {
+  co_await reload();
+  if (write(handed_.status, "reloaded\n", 9) != 9) main_log_.log.write(events::kSupervisorNotifyFailed, {{"state", "reloaded"}});
+}
+
+// Listening sockets were opened by the supervisor: each keeps its address, and takes what else the new configuration says of it.
+void WorkerGraph::put_in_force(SettingsPtr fresh) {
+  auto merged = std::make_shared<Settings>(*fresh);
+  merged->listeners = settings_->listeners;
+  for (ListenerSettings& open : merged->listeners)
+    for (const ListenerSettings& wanted : fresh->listeners)
+      if (wanted.address == open.address) open = wanted;
+  merged->spool = settings_->spool;
+  merged->control = settings_->control;
+  merged->state = settings_->state;
+  settings_ = std::move(merged);
+  main_log_.log.set_threshold(severity_of(settings_->log_level));
+  memory_.set_cap(settings_->limits.memory);
+  connections_->reconfigure(settings_);
+  router_->reconfigure(settings_);
+  reporter_->reconfigure(settings_);
+  queue_->reconfigure(settings_);
+  for (auto& worker : workers_)
+    worker->loop.post_call([w = worker.get(), settings = settings_]() mutable { w->reconfigure(std::move(settings)); });
+}
+
+}  // namespace veredus
