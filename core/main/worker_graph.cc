@@ -153,6 +153,8 @@ void WorkerGraph::open_for_business() {
   queue_->start();
   open_listeners();
   control_ = std::make_unique<ControlServer>(control_context(), handed_.control);
+  if (settings_->metrics.listen.port != 0)
+    metrics_server_ = std::make_unique<MetricsServer>(*loops_[0], settings_->metrics.listen, [this] { return metrics(); }, main_log_.log);
   main_log_.log.write(events::kWorkerReady,
                       {{"loops", loops_.size()}, {"messages", queue_->counters().messages}, {"listeners", listeners_.size()}});
   if (write(handed_.status, "ready\n", 6) != 6) main_log_.log.write(events::kSupervisorNotifyFailed, {{"state", "ready"}});
@@ -201,6 +203,7 @@ Task<void> WorkerGraph::drain() {
   co_await queue_->drain(deadline);
   for (auto& wait : waits) co_await wait->answered(deadline);
   control_.reset();
+  metrics_server_.reset();
 }
 
 uint64_t WorkerGraph::open_sessions() const { return inbound_counters().sessions; }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "bounce/bounce.h"
+#include "control/metrics_server.h"
 #include "control/server.h"
 #include "log/sinks.h"
 #include "loop/work_pool.h"
@@ -79,6 +80,7 @@ class WorkerGraph {
   std::unique_ptr<BounceReporter> reporter_;
   std::vector<std::unique_ptr<Listener>> listeners_;
   std::unique_ptr<ControlServer> control_;
+  std::unique_ptr<MetricsServer> metrics_server_;
   std::unique_ptr<SignalWatch> signals_;
   Scope main_scope_;
   std::vector<std::thread> threads_;

@@ -59,6 +59,7 @@ void WorkerGraph::put_in_force(SettingsPtr fresh) {
   merged->spool = settings_->spool;
   merged->control = settings_->control;
   merged->state = settings_->state;
+  merged->metrics = settings_->metrics;
   settings_ = std::move(merged);
   main_log_.log.set_threshold(severity_of(settings_->log_level));
   memory_.set_cap(settings_->limits.memory);

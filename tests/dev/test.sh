@@ -19,6 +19,7 @@ install_build_packages
 install_packages $TEST_PACKAGES
 step lint python3 tests/lint/lint.py
 step "build with assertions" build_tree build --buildtype=release -Db_ndebug=false
+step "settings and manual pages" python3 tests/lint/built.py build
 step "build with sanitizers" build_tree build-asan "${ASAN_OPTIONS_MESON[@]}" -Dfuzz=true
 run_unit_tests build-asan
 run_scenarios build | tee build/scenarios.out; count build/scenarios.out
