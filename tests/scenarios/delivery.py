@@ -31,27 +31,35 @@ def stop(*things):
 
 # MX
 
-def test_mx_order_and_next_host():
+def test_mx_order():
     port, (first, second) = hops_on(TWO, THREE)
-    records = {**zone(one=TWO, two=THREE, dead=FOUR),
-               "order.test": {"MX": [(20, "two.hosts.test"), (10, "one.hosts.test")]},
-               "dead.test": {"MX": [(5, "dead.hosts.test"), (10, "missing.hosts.test"), (20, "two.hosts.test")]}}
+    records = {**zone(one=TWO, two=THREE), "order.test": {"MX": [(20, "two.hosts.test"), (10, "one.hosts.test")]}}
     with FakeDns(records) as dns, Daemon(core_for(dns=dns, outbound={"port": port})) as daemon:
-        for _ in range(5):
-            send_one(daemon.port, recipients=["a@order.test"])
-        first.wait(5)
+        for number in range(5):
+            send_one(daemon.port, recipients=[f"r{number}@order.test"])
+            assert "one.hosts.test" in assert_final(daemon, f"r{number}@order.test", "delivered")["remote"]
         assert not second.messages, "the less preferred exchanger got mail although the preferred one works"
-        send_one(daemon.port, recipients=["a@dead.test"])
-        second.wait(1)
-        assert not daemon.events("recipient.deferred"), "trying the next exchanger is no deferral"
-        for greeting in ("554 5.3.2 not here", "421 4.3.2 full", CLOSE, "220"):
-            first.replies["BANNER"] = greeting
-            first.replies["EHLO"] = first.replies["HELO"] = "554 5.0.0 no" if greeting == "220" else "250 ok"
-            name = token()
-            send_one(daemon.port, message(name), recipients=[f"{name}@order.test"])
-            event = assert_final(daemon, f"{name}@order.test", "delivered", "250")
-            assert "two.hosts.test" in event["remote"], event
-        assert not daemon.events("recipient.deferred")
+    stop(first, second)
+
+
+def test_next_exchanger_when_one_fails():
+    """Down, without an address, or greeting with a refusal: the next one is asked at once. Names differ, as failures are remembered."""
+    port, (first, second) = hops_on(TWO, THREE)
+    greetings = {"refuses": "554 5.3.2 not here", "full": "421 4.3.2 full", "closes": CLOSE, "hello": "220 hop"}
+    records = {**zone(two=THREE, dead=FOUR, **{name: TWO for name in greetings})}
+    for name in [*greetings, "dead"]:
+        records[f"{name}.test"] = {"MX": [(5, f"{name}.hosts.test"), (6, "missing.hosts.test"), (20, "two.hosts.test")]}
+    with FakeDns(records) as dns, Daemon(core_for(dns=dns, outbound={"port": port, "idle": "0s"})) as daemon:
+        for name, greeting in {"dead": None, **greetings}.items():
+            if greeting:
+                first.replies["BANNER"] = greeting
+            if name == "hello":
+                first.replies["EHLO"] = first.replies["HELO"] = "554 5.0.0 no"
+            asked = first.connections
+            send_one(daemon.port, recipients=[f"a@{name}.test"])
+            event = assert_final(daemon, f"a@{name}.test", "delivered", "250")
+            assert "two.hosts.test" in event["remote"] and first.connections == asked + (name != "dead"), event
+        assert not daemon.events("recipient.deferred") and not daemon.events("destination.backoff")
     stop(first, second)
 
 
@@ -116,9 +124,9 @@ def test_cname():
         for recipient in ("a@alias.test", "a@toalias.test"):
             send_one(daemon.port, recipients=[recipient])
             assert_final(daemon, recipient, "delivered")
-            assert f"RCPT TO:<{recipient}>" in hop.commands[-2:][0] or any(recipient in c for c in hop.commands), "recipient rewritten"
+            assert hop.messages[-1].recipients == [recipient], "an alias of the domain does not change the recipient"
         send_one(daemon.port, sender="", recipients=["a@circle.test"])
-        wait_until(lambda: daemon.events("recipient.deferred", recipient="a@circle.test")
+        wait_until(lambda: daemon.events("destination.backoff", destination="mx:circle.test")
                    or daemon.events("recipient.bounced", recipient="a@circle.test"), 15, "an end of the CNAME circle")
         daemon.cmd("queue", "delete", "--recipient", "a@circle.test", code=None)
     stop(hop)
@@ -212,15 +220,15 @@ def test_hosts_table_before_dns():
 
 # Connections
 
-def one_after_the_other(daemon, hop, count, start=0):
+def one_after_the_other(daemon, count, start=0):
     for number in range(start, start + count):
         send_one(daemon.port, recipients=[f"a{number}@to.test"])
-        hop.wait(number + 1)
+        assert_final(daemon, f"a{number}@to.test", "delivered")
 
 
 def test_connection_reuse_and_idle():
     with Watched() as hop, Daemon(core_for(routes_to(hop), outbound={"idle": "3s"})) as daemon:
-        one_after_the_other(daemon, hop, 12)
+        one_after_the_other(daemon, 12)
         assert len(hop.talks) == 1, f"12 messages one after the other on {len(hop.talks)} connections"
         hop.wait_command("^QUIT", 8)
         assert hop.talks[0].count("EHLO") == 1
@@ -229,14 +237,14 @@ def test_connection_reuse_and_idle():
 def test_idle_zero_closes_after_each():
     with Watched() as hop, Daemon(core_for(routes_to(hop), outbound={"idle": "0s"})) as daemon:
         for number in range(4):
-            one_after_the_other(daemon, hop, 1, number)
+            one_after_the_other(daemon, 1, number)
             wait_until(lambda: len(hop.lines("QUIT")) == number + 1, 5, "QUIT at once")
         assert len(hop.talks) == 4
 
 
 def test_messages_per_connection():
     with Watched() as hop, Daemon(core_for(routes_to(hop), outbound={"idle": "3s", "messages_per_connection": 3})) as daemon:
-        one_after_the_other(daemon, hop, 10)
+        one_after_the_other(daemon, 10)
         counts = [talk.count("MAIL") for talk in hop.talks]
         assert counts == [3, 3, 3, 1], counts
 
@@ -253,7 +261,7 @@ def test_stale_connection_is_replaced():
         return "250 2.0.0 taken"
 
     with Watched(replies={"DOT": then_close}) as hop, Daemon(core_for(routes_to(hop), outbound={"idle": "5s"})) as daemon:
-        one_after_the_other(daemon, hop, 5)
+        one_after_the_other(daemon, 5)
         daemon.wait_empty()
         assert not daemon.events("recipient.deferred"), "a reused connection that had died delayed the message"
         assert len(daemon.events("recipient.delivered")) == 5 and len(hop.messages) == 5
@@ -485,13 +493,14 @@ def rss_kib(pid):
 
 
 def test_large_messages():
-    for extensions in (["PIPELINING", "8BITMIME"], None):
-        with Watched(ehlo=extensions) as hop, Daemon(core_for(routes_to(hop))) as daemon:
-            sent = message(token(), 24 << 20)
+    sent = message(token(), 24 << 20)
+    for options in ([], ["--no-chunking"]):
+        with Sink(*options) as sink, Daemon(core_for(routes_to(sink))) as daemon:
             before = rss_kib(daemon.worker_pid())
             send_one(daemon.port, sent, recipients=["a@to.test"])
-            taken = hop.wait(1, 40)[0]
-            assert hashlib.sha256(taken.octets[-len(sent):]).digest() == hashlib.sha256(sent).digest()
+            arrived = sink.wait(1, 30)[0]
+            assert arrived.how == ("DATA" if options else "BDAT")
+            assert hashlib.sha256(arrived.without_trace).digest() == hashlib.sha256(sent).digest()
             grown = rss_kib(daemon.worker_pid()) - before
             assert grown < MEMORY_KIB, f"a message of 24 MiB took {grown} KiB of memory"
 

@@ -40,7 +40,7 @@ class Watched(Hop):
                 source, at = connection.socket.getpeername()[0], connection.socket.getsockname()[0]
                 talk = self._by_number[connection.number] = Talk(source, at)
                 self.talks.append(talk)
-            if key not in ("BANNER", "DOT"):
+            if key != "BANNER" and not (key == "DOT" and line.upper().startswith("DATA")):
                 talk.lines.append(line)
         return super().choose(key, connection, line, default)
 
