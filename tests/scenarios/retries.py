@@ -236,7 +236,7 @@ def test_dead_destination_is_probed_not_flooded():
 def test_every_recipient_ends_once():
     replies = {"RCPT bad@to.test": "550 5.1.1 nobody", "RCPT slow@to.test": ["450 4.2.1 busy", "450 4.2.1 busy", "250 2.1.5 ok"],
                "RCPT old@to.test": "450 4.2.1 busy"}
-    queue = {"retry": ["300ms"], "expire": "3s"}
+    queue = {"retry": ["300ms"], "expire_bounce": "3s"}
     with Watched(replies=replies) as hop, Daemon(core_for(routes_to(hop), queue=queue)) as daemon:
         wanted = {"good": "delivered", "bad": "bounced", "slow": "delivered", "old": "expired"}
         ids = [send_one(daemon.port, sender="", recipients=[f"{name}@to.test" for name in wanted]) for _ in range(5)]

@@ -41,7 +41,7 @@ def test_one_message_over_several_routes():
 
 def test_fail_over_in_order():
     dead = f"smtp://127.0.0.1:{free_port()}"
-    with Hop() as second, Hop() as third, Daemon(core_for([{"match": "*", "to": [dead, second.hop, third.hop]}])) as daemon:
+    with Hop() as second, Hop() as third, Daemon(core_for([{"match": "*", "to": [dead, second.hop, third.hop]}], outbound={"idle": "0s"})) as daemon:
         for number in range(5):
             send_to(daemon, f"r{number}@to.test")
         assert len(second.messages) == 5 and not third.messages, "the first that works takes it"
