@@ -40,8 +40,9 @@ class Mover final : public RecordVisitor {
   void message(const RecordHeader& header, Place place, std::string_view payload) {
     std::optional<Snapshot> known;
     {
-      std::lock_guard lock(index_.mutex);
+      std::unique_lock lock(index_.mutex);
       known = index_.snapshot(header.id);
+      if (known && known->home == place) known = index_.written_snapshot(lock, header.id);
     }
     if (!known || known->home != place) return;
     Result<std::string> copy = reader_.moved_payload(*known, header.type, payload);
@@ -54,6 +55,7 @@ class Mover final : public RecordVisitor {
   void small(const RecordHeader& header, Place place, std::string_view payload) {
     if (!counts(header, place, payload)) return;
     waiting_ += payload.size() + kHeaderSize;
+    ++moved_;
     queue_.push(make_copy(header.type, header.id, place, std::string(payload), countdown_));
   }
 
@@ -173,8 +175,8 @@ void Compactor::empty(uint32_t number) {
   mover.flush();
   std::lock_guard lock(index_.mutex);
   Segment* ledger = index_.segment(number);
-  ledger->stuck = ledger->live_estimate() > 0 && !ending();
-  observer_.spool_event(SpoolEvent::compacted, segment_name(number), std::to_string(mover.moved()) + " messages moved");
+  ledger->stuck = mover.moved() == 0 && ledger->live_estimate() > 0 && !ending();
+  observer_.spool_event(SpoolEvent::compacted, segment_name(number), std::to_string(mover.moved()) + " records moved");
 }
 
 }  // namespace veredus::spool_detail

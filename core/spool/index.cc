@@ -100,6 +100,21 @@ std::optional<Snapshot> Index::snapshot(MessageId id) const {
   return out;
 }
 
+bool Index::is_written(Place place) const {
+  auto found = segments_.find(place.segment);
+  return found == segments_.end() || place.offset() < found->second.size;
+}
+
+std::optional<Snapshot> Index::written_snapshot(std::unique_lock<std::mutex>& lock, MessageId id) {
+  for (;;) {
+    std::optional<Snapshot> out = snapshot(id);
+    auto ready = [this](const RecipientMark& mark) { return is_written(mark.status); };
+    if (!out || (is_written(out->home) && is_written(out->envelope) && std::all_of(out->marks.begin(), out->marks.end(), ready)))
+      return out;
+    written.wait(lock);
+  }
+}
+
 void Index::refer(Place place, int by) {
   if (!place) return;
   if (Segment* found = segment(place.segment)) found->changes = static_cast<uint32_t>(static_cast<int64_t>(found->changes) + by);

@@ -3,6 +3,7 @@
 // says what may be removed. Not synchronised: whoever uses it holds `mutex`. Knows no files.
 #pragma once
 
+#include <condition_variable>
 #include <cstdint>
 #include <map>
 #include <mutex>
@@ -74,9 +75,12 @@ struct Segment {
 class Index {
  public:
   mutable std::mutex mutex;
+  std::condition_variable written;  // places that were only planned may be read now
 
   const Entry* find(MessageId id) const;
   std::optional<Snapshot> snapshot(MessageId id) const;
+  // Waits until everything the snapshot names is written: between plan and write a place holds nothing yet.
+  std::optional<Snapshot> written_snapshot(std::unique_lock<std::mutex>& lock, MessageId id);
   size_t size() const { return count_; }
   std::vector<MessageId> ids() const;  // sorted
   std::vector<uint64_t> bodies() const;
@@ -114,6 +118,7 @@ class Index {
 
  private:
   Entry* slot_of(MessageId id);
+  bool is_written(Place place) const;
   size_t bucket(MessageId id) const { return std::hash<MessageId>()(id) >> shift_; }
   void grow();
   void erase_slot(size_t at);

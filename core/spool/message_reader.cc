@@ -33,8 +33,8 @@ Result<T> MessageReader::retrying(MessageId id, Result<T> (MessageReader::*read)
   for (int i = 0; i < kTries; ++i) {
     std::optional<Snapshot> known;
     {
-      std::lock_guard lock(index_.mutex);
-      known = index_.snapshot(id);
+      std::unique_lock lock(index_.mutex);
+      known = index_.written_snapshot(lock, id);
     }
     if (!known) return fail(Errc::not_found, "no such message");
     Result<T> got = (this->*read)(*known);

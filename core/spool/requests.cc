@@ -30,7 +30,8 @@ class StoreOp final : public Op {
       prefix.skip = content.skip;
     }
     front_ = encode_prefix(prefix) + envelope;
-    crc_ = crc32(body_, crc32(content.head, crc32(front_)));
+    crc_ = crc32(content.head, crc32(front_));
+    if (!body_.empty()) crc_ = crc32(body_, crc_);
     check();
   }
 

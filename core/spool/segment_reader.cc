@@ -90,7 +90,9 @@ class Scan {
       holes_.clear();
     }
     visitor_.record(header, offset, window_.at(offset + kHeaderSize, header.length));
-    return offset + record_size(header.length);
+    uint64_t next = offset + record_size(header.length);
+    bool trailer = header.type == RecordType::footer && decode_trailer(window_.at(next, kTrailerSize), number_, salt_);
+    return trailer ? next + kTrailerSize : next;
   }
 
   void torn_tail(ScanResult& out) {

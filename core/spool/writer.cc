@@ -183,6 +183,7 @@ void LogWriter::settle(std::vector<Op*>& planned, bool synced) {
       if (!op->error) op->committed(parts_.index);
     if (active_) parts_.index.segment(active_->number)->size = written_;
   }
+  parts_.index.written.notify_all();
   active_octets_.store(written_, std::memory_order_relaxed);
   if (synced) {
     synced_ = written_;
@@ -227,6 +228,7 @@ void LogWriter::leave_segment(std::vector<Op*>& planned) {
     parts_.maker.discard(number);
     parts_.index.remove_segment(number);
   }
+  parts_.index.written.notify_all();
   parts_.segment_closed();
 }
 
