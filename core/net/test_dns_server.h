@@ -27,15 +27,20 @@ class DnsServer {
   std::function<std::string(const std::string&)> by_tcp = [](const std::string&) { return std::string(); };
   bool keeps_tcp_open = false;
 
+  // The port that is free for one protocol may be taken for the other.
   DnsServer() {
-    udp_ = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    bind_to(udp_, 0);
-    sockaddr_storage address{};
-    socklen_t length = sizeof address;
-    getsockname(udp_, reinterpret_cast<sockaddr*>(&address), &length);
-    where = Endpoint::from(reinterpret_cast<sockaddr*>(&address));
-    tcp_ = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    bind_to(tcp_, where.port);
+    for (bool bound = false; !bound;) {
+      if (udp_ >= 0) close(udp_);
+      if (tcp_ >= 0) close(tcp_);
+      udp_ = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+      tcp_ = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+      REQUIRE(bind_to(udp_, 0));
+      sockaddr_storage address{};
+      socklen_t length = sizeof address;
+      getsockname(udp_, reinterpret_cast<sockaddr*>(&address), &length);
+      where = Endpoint::from(reinterpret_cast<sockaddr*>(&address));
+      bound = bind_to(tcp_, where.port);
+    }
     listen(tcp_, 50);
   }
   ~DnsServer() {
@@ -77,10 +82,10 @@ class DnsServer {
     std::string in, out;
     bool asked;
   };
-  static void bind_to(int fd, uint16_t port) {
+  static bool bind_to(int fd, uint16_t port) {
     sockaddr_storage address{};
     unsigned length = Endpoint{*IpAddress::parse("127.0.0.1"), port}.to(&address);
-    REQUIRE(bind(fd, reinterpret_cast<sockaddr*>(&address), length) == 0);
+    return bind(fd, reinterpret_cast<sockaddr*>(&address), length) == 0;
   }
   void serve(Connection& one) {
     char octets[4096];
