@@ -297,7 +297,8 @@ def test_administrator_bounces():
 
 def test_report_that_cannot_be_delivered_waits():
     """The report is a message like any other: it is tried again until its sender's host takes it."""
-    with Hop(replies={"MAIL": ["451 4.3.0 later", "451 4.3.0 later", "250 2.1.0 ok"]}) as back, refusing() as hop:
+    mail = ["451 4.3.0 later", "451 4.3.0 later", "250 2.1.0 ok"]
+    with Hop(replies={"MAIL": mail}, ehlo=["8BITMIME"]) as back, refusing() as hop:
         with Daemon(core_for(routes_to(hop), back=back)) as daemon:
             send_one(daemon.port, sender="s@back.test", recipients=["a@to.test"])
             assert_final(daemon, "a@to.test", "bounced")
