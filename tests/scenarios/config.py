@@ -216,8 +216,8 @@ def test_reload_changes_all_or_nothing():
 
 def test_reload_by_sighup():
     with Sink() as sink, Daemon({"routes": UNREACHED, "queue": {"retry": ["300ms"]}}) as daemon:
-        queue_id = send_one(daemon.port)
-        daemon.wait_event("recipient.deferred", id=queue_id)
+        send_one(daemon.port)
+        daemon.wait_event("destination.backoff")
         mark = daemon.mark()
         daemon.configure({"routes": routes_to(sink)})
         daemon.process.send_signal(signal.SIGHUP)

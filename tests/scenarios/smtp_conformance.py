@@ -278,7 +278,7 @@ def test_lines_have_a_limit_and_an_end():
                 client.send(b"x" * 65536)
         except OSError:
             pass
-        daemon.wait_event("session.ended")
+        daemon.wait_event("command.refused")
         assert send_one(daemon.port)
 
 

@@ -71,13 +71,12 @@ def test_defaults_relay_for_loopback_only():
                 client.expect(220)
                 client.hello()
                 assert rcpt(client, "b@elsewhere.test").code == code, source
-        for source, code in (("::1", 250), ("2001:db8::1", 550), ("::ffff:127.0.0.1", 250), ("fe80::1", 550)):
+        for source, code in (("::1", 250), ("2001:db8::1", 550), ("::ffff:127.0.0.1", 250), ("fe80::1", 550), ("::ffff:192.0.2.1", 550)):
             with Smtp(daemon.port, banner=False) as client:
                 client.send(f"PROXY TCP6 {source} 2001:db8::9 4711 25\r\n")
-                client.expect(220)
+                client.expect(220, source)
                 client.hello()
-                reply = rcpt(client, "b@elsewhere.test")
-                assert reply.code == code or source.startswith("::ffff"), (source, reply)
+                assert rcpt(client, "b@elsewhere.test").code == code, source
 
 
 def test_role_relay_knows_relay_networks_only():
@@ -216,6 +215,7 @@ def test_bad_proxy_headers():
     with Daemon(PROXY) as daemon:
         for header in bad:
             with proxied(daemon, header) as client:
+                client.socket.shutdown(socket.SHUT_WR)
                 out = client.read_all()
                 assert not out.startswith(b"220"), (header[:60], out)
         with proxied(daemon, b"PROXY TCP4 127.0.0.1 192.0.2.1 4711 25\r\n", source=FAR) as liar:
