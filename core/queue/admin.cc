@@ -111,13 +111,14 @@ bool QueueCore::any_matches(const QueueFilter& filter, Index message, const Enve
   return false;
 }
 
-// What the queue knows better than the spool: times, attempts, the destination (in `rule`), a resting
-// destination's reply.
+// What the queue knows better than the spool: times, attempts, the destination, a resting destination's reply.
 void QueueCore::show_present(Index message, StoredMessage& stored) const {
+  stored.destinations.resize(stored.recipients.size());
   for (Index i = messages_[message].first_item; i != kNone; i = items_[i].sibling) {
     const ItemRecord& item = items_[i];
     for (uint32_t recipient : item.recipients.list()) {
       RecipientStatus& status = stored.recipients[recipient];
+      stored.destinations[recipient] = destination_name(item);
       status.state = item.state == ItemState::held ? RecipientState::held : RecipientState::queued;
       if (status.state == RecipientState::held) continue;
       status.attempts = attempts_of(item);

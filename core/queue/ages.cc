@@ -172,7 +172,11 @@ Task<void> QueueCore::expire(uint64_t handle, std::vector<uint64_t> items) {
   --ageing_;
   messages_[index].watched = false;
   if (!reported.ok()) {
-    expiry_not_reported(index, items, reported.error());
+    bool lost = !content.ok() && hold_if_lost(items, content.error());
+    if (lost)
+      watch(index, false);
+    else
+      expiry_not_reported(index, items, reported.error());
     co_return;
   }
   std::unordered_map<uint32_t, Reply*> replies;
@@ -191,6 +195,13 @@ Task<void> QueueCore::expire(uint64_t handle, std::vector<uint64_t> items) {
 
 bool QueueCore::ageing_is_full() const {
   return ageing_ >= kMostAgeing;
+}
+
+// A message that can never be read back can neither be sent nor returned: a person must look at it.
+bool QueueCore::hold_if_lost(const std::vector<uint64_t>& items, const Error& error) {
+  if (error.code != Errc::corrupt && error.code != Errc::not_found) return false;
+  for (uint64_t item : items) hold_item(items_.find(item), "554 5.3.0 the stored message cannot be read", "spool");
+  return true;
 }
 
 void QueueCore::expiry_not_reported(Index index, const std::vector<uint64_t>& items, const Error& error) {

@@ -16,6 +16,14 @@ constexpr Millis kPauseAfterUnused{1000};
 // Serves the leases that wait, then asks for more if there is more to do.
 void QueueCore::pump(Index index) {
   DestinationRecord& destination = destinations_[index];
+  serve_idle(destination);
+  while (wants_lease(destination) && grant(index)) serve_idle(destination);
+  if (destination.eligible > 0 && loop_.now() < destination.not_before)
+    probes_.set(index, destination.not_before);
+  if (destination.cold) prefetch(index);
+}
+
+void QueueCore::serve_idle(const DestinationRecord& destination) {
   bool closing = draining_ || !destination.suspended_by.empty();
   for (Index lease = destination.idle; lease != kNone && (closing || destination.ring != kNone);) {
     Index following = leases_[lease].next;
@@ -25,16 +33,12 @@ void QueueCore::pump(Index index) {
       serve(lease);
     lease = following;
   }
-  while (wants_lease(destination) && grant(index)) {
-  }
-  if (destination.eligible > 0 && loop_.now() < destination.not_before)
-    probes_.set(index, destination.not_before);
-  if (destination.cold) prefetch(index);
 }
 
+// Where a connection waits for a full pair of item and connection, another one would most likely wait beside it.
 bool QueueCore::wants_lease(const DestinationRecord& destination) const {
   if (!started_ || draining_ || destination.blocked || !destination.suspended_by.empty()) return false;
-  if (loop_.now() < destination.not_before) return false;
+  if (loop_.now() < destination.not_before || (destination.has_pairs && destination.idle != kNone)) return false;
   uint32_t most = settings_->outbound.connections_per_destination;
   uint32_t window = destination.level > 0 ? 1 : destination.window == 0 ? kFirstWindow : destination.window;
   if (most > 0) window = std::min(window, most);

@@ -257,6 +257,7 @@ void QueueCore::report_not_made(Index item, const Error& error, const MessagePtr
   log_.write(events::kBounceFailed,
              {{"id", messages_[items_[item].message].id.text()}, {"reason", error.text}});
   if (message) return defer(item, message->envelope, failed);
+  if (hold_if_lost({items_.handle(item)}, error)) return;
   schedule(item, loop_.now() + RetryPlan::base(settings_->queue, 1));
 }
 

@@ -92,6 +92,7 @@ class QueueCore final : TurnEnd {
 
   // leases.cc: connections come and go
   void pump(Index destination);
+  void serve_idle(const DestinationRecord& destination);
   bool wants_lease(const DestinationRecord& destination) const;
   bool grant(Index destination);
   Index first_without_room(const std::vector<Index>& counters, Index pass) const;
@@ -194,6 +195,7 @@ class QueueCore final : TurnEnd {
   std::vector<ReportedRecipient> with_last_replies(const std::vector<uint64_t>& items,
                                                    const StoredMessage& stored, WallTime retry_until) const;
   Task<void> expire(uint64_t message, std::vector<uint64_t> items);
+  bool hold_if_lost(const std::vector<uint64_t>& items, const Error& error);
   void expiry_not_reported(Index message, const std::vector<uint64_t>& items, const Error& error);
   Task<void> warn(uint64_t message);
   void warned(Index message, const StoredMessage& stored);

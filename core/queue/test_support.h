@@ -25,7 +25,7 @@ class FakeSpool final : public Spool {
   std::vector<StateChange> changes;
   int loads = 0, finds = 0;
   bool keep_changes = true;
-  std::optional<Error> load_error;
+  std::optional<Error> load_error, amend_error;
 
   void put(const MessagePtr& message) {
     std::vector<RecipientStatus> states(message->envelope.recipients.size());
@@ -52,7 +52,14 @@ class FakeSpool final : public Spool {
     record(std::move(batch));
     co_return Status();
   }
-  Task<Status> amend(Loop&, std::shared_ptr<const Envelope>) override { co_return Status(); }
+  Task<Status> amend(Loop& loop, std::shared_ptr<const Envelope> envelope) override {
+    co_await sleep_for(loop, Millis(0));
+    if (amend_error) co_return *amend_error;
+    auto changed = std::make_shared<Message>(*messages.at(envelope->id).message);
+    changed->envelope = *envelope;
+    messages.at(envelope->id).message = std::move(changed);
+    co_return Status();
+  }
   Task<Result<MessagePtr>> load(Loop& loop, MessageId id) override {
     ++loads;
     co_await sleep_for(loop, Millis(0));
@@ -109,7 +116,9 @@ class FakeRouter final : public Router {
     }
     Destination to;
     to.name = shared;
-    if (domain.ends_with(".mx")) {
+    if (const std::string& own = envelope->recipients[recipient].next_hop; !own.empty()) {
+      to.name = own;
+    } else if (domain.ends_with(".mx")) {
       to.name = "mx:" + domain;
       to.domain = domain;
     } else if (auto place = static_names.find(domain); place != static_names.end()) {
