@@ -223,7 +223,9 @@ int Supervisor::watch() {
 void Supervisor::handle_signal(int number) {
   if (number == SIGCHLD) return reap();
   if (number == SIGHUP) {
-    if (worker_ > 0) kill(worker_, SIGHUP);
+    if (worker_ <= 0 || stopping_) return;
+    notify("RELOADING=1\nMONOTONIC_USEC=" + std::to_string(clock_.mono().time_since_epoch() / std::chrono::microseconds(1)));
+    kill(worker_, SIGHUP);
     return;
   }
   if (stopping_) return;
@@ -237,10 +239,9 @@ void Supervisor::handle_signal(int number) {
 void Supervisor::read_status() {
   char text[64];
   ssize_t count = read(status_read_, text, sizeof text);
-  if (count > 0 && std::string_view(text, static_cast<size_t>(count)).find("ready") != std::string_view::npos) {
-    ever_ready_ = true;
-    notify("READY=1\nSTATUS=accepting mail");
-  }
+  std::string_view said(text, count > 0 ? static_cast<size_t>(count) : 0);
+  if (said.find("ready") != std::string_view::npos) ever_ready_ = true;
+  if (!said.empty() && ever_ready_ && !stopping_) notify("READY=1\nSTATUS=accepting mail");
   if (count <= 0) {
     close(status_read_);
     status_read_ = -1;

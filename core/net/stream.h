@@ -37,7 +37,8 @@ class Stream {
   virtual Result<size_t> try_write(std::span<const std::string_view> octets) = 0;
 
   virtual void shutdown() = 0;  // half-close after what is written
-  virtual void reset() = 0;     // closes at once, TCP with RST; waiting calls end with Errc::closed
+  virtual void close() = 0;     // at once; what the kernel has is still sent; waiting calls end with Errc::closed
+  virtual void reset() = 0;     // the same, TCP with RST
   virtual Endpoint peer() const = 0;
   virtual Endpoint local() const = 0;
 };

@@ -222,6 +222,11 @@ void UvStream::reset() {
     linger hard{1, 0};
     setsockopt(fd, SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
   }
+  close();
+}
+
+void UvStream::close() {
+  if (!handle_) return;
   std::exchange(handle_, nullptr)->close();
   reading_ = false;
   read_error_ = write_error_ = UV_ECONNRESET;

@@ -25,6 +25,7 @@ class UvStream final : public Stream {
   Task<Status> write_views(std::span<const std::string_view> octets, Deadline deadline) override;
   Result<size_t> try_write(std::span<const std::string_view> octets) override;
   void shutdown() override;
+  void close() override;
   void reset() override;
   Endpoint peer() const override { return peer_; }
   Endpoint local() const override { return local_; }
