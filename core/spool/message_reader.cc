@@ -152,7 +152,7 @@ Result<std::shared_ptr<const Message>> MessageReader::load_at(const Snapshot& kn
   if (!view->prefix.in_file) {
     record->payload.erase(0, view->head_at + view->prefix.head_length);
     out->content.memory = std::make_shared<const std::string>(std::move(record->payload));
-  } else if (bodies_) {
+  } else {
     Result<std::shared_ptr<LargeBody>> body = bodies_->open(view->prefix.body_id, view->prefix.body_size);
     if (!body) return body.error();
     out->content.file = std::move(*body);
@@ -182,6 +182,7 @@ Result<std::string> MessageReader::moved_payload(const Snapshot& known, RecordTy
 }
 
 void MessageReader::report(const Snapshot& known, const Error& error) {
+  if (access_ == Access::read_only) return;
   if (error.code != Errc::corrupt) {
     observer_.spool_event(SpoolEvent::read_failed, segment_name(known.home.segment), known.id.text() + ": " + error.text);
     return;

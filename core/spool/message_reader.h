@@ -5,6 +5,7 @@
 #include "spool/bodies.h"
 #include "spool/index.h"
 #include "spool/log_spool.h"
+#include "spool/recovery.h"
 
 namespace veredus::spool_detail {
 
@@ -15,9 +16,10 @@ struct RawRecord {
 
 class MessageReader {
  public:
-  // Without `bodies` large ones are named but not opened.
-  MessageReader(Storage& storage, Index& index, uint32_t salt, SpoolObserver& observer, std::shared_ptr<BodyStore> bodies)
-      : storage_(storage), index_(index), salt_(salt), observer_(observer), bodies_(std::move(bodies)) {}
+  // Read-only: what is damaged is not set aside.
+  MessageReader(Storage& storage, Index& index, uint32_t salt, SpoolObserver& observer, std::shared_ptr<BodyStore> bodies,
+                Access access = Access::owner)
+      : storage_(storage), index_(index), salt_(salt), observer_(observer), bodies_(std::move(bodies)), access_(access) {}
 
   Result<std::shared_ptr<const Message>> load(MessageId id);
   Result<StoredMessage> describe(MessageId id);
@@ -40,6 +42,7 @@ class MessageReader {
   uint32_t salt_;
   SpoolObserver& observer_;
   std::shared_ptr<BodyStore> bodies_;
+  Access access_;
 };
 
 }  // namespace veredus::spool_detail
