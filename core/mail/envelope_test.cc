@@ -50,6 +50,18 @@ TEST_CASE("an envelope survives its encoding") {
   }
 }
 
+TEST_CASE("a client given twice is the second one, whole") {
+  Envelope e;
+  e.origin.client = *Endpoint::parse("[2001:db8::1]:40000");
+  std::string twice = encode_envelope(e);
+  e.origin.client = *Endpoint::parse("192.0.2.1:25");
+  twice += encode_envelope(e).substr(1);
+  auto back = decode_envelope(twice);
+  REQUIRE(back.ok());
+  CHECK(*back == e);
+  CHECK(*decode_envelope(encode_envelope(*back)) == *back);
+}
+
 TEST_CASE("defaults take no room") {
   CHECK(encode_envelope(Envelope{}).size() == 1);
   Envelope e = full_envelope();
