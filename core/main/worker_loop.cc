@@ -10,7 +10,7 @@ WorkerLoop::WorkerLoop(Loop& l, const SharedParts& parts)
     : loop(l),
       log(parts.clock, parts.sink, severity_of(parts.settings->log_level)),
       ids(parts.clock, l.index(), parts.newest_known),
-      resolver(l, *parts.settings),
+      resolver(l, log, *parts.settings),
       runner(l, log, std::make_shared<const HookSet>()),
       context(l, parts.settings, parts.spool, parts.queue, runner, log, ids, parts.memory, parts.connections),
       outbound(l, resolver, parts.spool, log, parts.queue.port(), runner, parts.own),

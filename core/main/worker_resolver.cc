@@ -27,11 +27,13 @@ StubResolver::Counts sum(const StubResolver::Counts& a, const StubResolver::Coun
 
 }  // namespace
 
-WorkerResolver::WorkerResolver(Loop& loop, const Settings& settings) : loop_(loop) { reconfigure(settings); }
+WorkerResolver::WorkerResolver(Loop& loop, Log& log, const Settings& settings) : loop_(loop), log_(log) { reconfigure(settings); }
 
 void WorkerResolver::reconfigure(const Settings& settings) {
   before_ = counts();
-  current_ = std::make_shared<StubResolver>(loop_, resolver_options(settings));
+  ResolverOptions options = resolver_options(settings);
+  options.log = &log_;
+  current_ = std::make_shared<StubResolver>(loop_, std::move(options));
 }
 
 Task<std::shared_ptr<const DnsAnswer>> WorkerResolver::query(std::string name, DnsType type, Deadline deadline) {

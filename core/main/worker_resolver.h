@@ -11,7 +11,7 @@ namespace veredus {
 
 class WorkerResolver final : public Resolver {
  public:
-  WorkerResolver(Loop& loop, const Settings& settings);
+  WorkerResolver(Loop& loop, Log& log, const Settings& settings);
 
   Task<std::shared_ptr<const DnsAnswer>> query(std::string name, DnsType type, Deadline deadline) override;
   void reconfigure(const Settings& settings);
@@ -19,6 +19,7 @@ class WorkerResolver final : public Resolver {
 
  private:
   Loop& loop_;
+  Log& log_;
   std::shared_ptr<StubResolver> current_;
   StubResolver::Counts before_;  // of earlier ones
 };

@@ -3,8 +3,10 @@
 
 #include <algorithm>
 
+#include "log/events.h"
 #include "net/dns_exchange.h"
 #include "net/dns_name.h"
+#include "net/dns_text.h"
 
 namespace veredus {
 
@@ -56,6 +58,8 @@ struct Asker {
 StubResolver::StubResolver(Loop& loop, ResolverOptions options)
     : loop_(loop), options_(std::move(options)), hosts_(options_.hosts), cache_(options_.cache_entries, options_.cache_octets), scope_(loop) {
   for (const Endpoint& where : options_.servers) servers_.push_back(Server{where, contains(options_.trusted, where.ip), {}});
+  for (const Server& server : servers_)
+    write_log(events::kDnsConfigured, {{"server", server.where.text()}, {"trusted", server.trusted}});
 }
 
 StubResolver::~StubResolver() {
@@ -113,6 +117,9 @@ Task<void> StubResolver::run(std::shared_ptr<Lookup> lookup) {
 
 void StubResolver::finish(const std::shared_ptr<Lookup>& lookup, DnsAnswer answer) {
   if (answer.temporary()) ++counts_.failed;
+  write_log(answer.temporary() ? events::kDnsFailed : events::kDnsQuery,
+            {{"name", lookup->name}, {"type", text_of(lookup->type)}, {"status", text_of(answer.status)}, {"server", answer.server},
+             {"problem", answer.problem}});
   answer.ttl = bounded_ttl(answer);
   lookup->answer = shared(std::move(answer));
   cache_.put(lookup->key, lookup->answer, loop_.now() + Seconds(lookup->answer->ttl));
@@ -149,6 +156,22 @@ std::vector<StubResolver::Server*> StubResolver::order() {
   return out;
 }
 
+void StubResolver::note_failure(Server& server, const Error& error) {
+  server.bad_until = loop_.now() + options_.bad_server_rest;
+  if (std::exchange(server.down, true)) return;
+  write_log(events::kDnsServerDown, {{"server", server.where.text()}, {"reason", error.text}});
+}
+
+void StubResolver::note_answer(Server& server, const DnsReply& reply) {
+  if (std::exchange(server.down, false)) write_log(events::kDnsServerUp, {{"server", server.where.text()}});
+  if (reply.answer.status == DnsStatus::malformed)
+    write_log(events::kDnsMalformed, {{"server", server.where.text()}, {"reason", reply.answer.problem}});
+}
+
+void StubResolver::write_log(const EventDef& event, std::initializer_list<Field> fields) {
+  if (options_.log) options_.log->write(event, fields);
+}
+
 Task<DnsAnswer> StubResolver::ask(std::string name, DnsType type, DnsQueryFlags flags, Deadline deadline) {
   DnsAnswer worst = without_answer(name, DnsStatus::server_failure, "no resolver is configured");
   auto servers = order();
@@ -159,12 +182,13 @@ Task<DnsAnswer> StubResolver::ask(std::string name, DnsType type, DnsQueryFlags 
     Server& server = *servers[i % servers.size()];
     if (done[i % servers.size()]) continue;
     auto reply = co_await ask_server(server, name, type, flags, Deadline::in(loop_, patience).sooner(deadline), deadline);
+    if (reply) note_answer(server, *reply);
+    else note_failure(server, reply.error());
     if (reply && reply->believable) co_return std::move(reply->answer);
     if (reply) {
       worst = std::move(reply->answer);
     } else {
       if (worst.server.empty()) worst = without_answer(name, status_of(reply.error()), reply.error().text);
-      server.bad_until = loop_.now() + options_.bad_server_rest;
     }
     done[i % servers.size()] = reply.ok() || reply.error().code != Errc::timeout;
     if (i % servers.size() + 1 == servers.size()) patience += options_.try_timeout / 2;

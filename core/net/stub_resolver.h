@@ -9,6 +9,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "log/log.h"
 #include "loop/scope.h"
 #include "net/dns_cache.h"
 #include "net/dns_message.h"
@@ -38,6 +39,7 @@ struct ResolverOptions {
   Seconds failure_ttl{2};            // how long a failure is not asked again
   size_t max_concurrent = 1000;      // questions on the wire (one descriptor each); more wait their turn
   BogusCheck bogus_check = BogusCheck::tlsa;
+  Log* log = nullptr;  // of the loop; null = silent
 };
 
 class StubResolver final : public Resolver {
@@ -60,12 +62,16 @@ class StubResolver final : public Resolver {
     Endpoint where;
     bool trusted = false;
     MonoTime bad_until{};
+    bool down = false;  // as last logged
   };
 
   Task<void> run(std::shared_ptr<Lookup> lookup);
   Task<DnsAnswer> ask(std::string name, DnsType type, DnsQueryFlags flags, Deadline deadline);
   Task<Result<DnsReply>> ask_server(Server& server, std::string name, DnsType type, DnsQueryFlags flags, Deadline deadline, Deadline total);
   std::vector<Server*> order();
+  void note_failure(Server& server, const Error& error);
+  void note_answer(Server& server, const DnsReply& reply);
+  void write_log(const EventDef& event, std::initializer_list<Field> fields);
   void start(std::shared_ptr<Lookup> lookup);
   void start_waiting();
   void finish(const std::shared_ptr<Lookup>& lookup, DnsAnswer answer);

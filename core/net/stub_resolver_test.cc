@@ -191,6 +191,10 @@ TEST_CASE("a silent server: the next one is asked, and for a while it comes last
   rig.turn();
   rig.servers[0].answer(Response().add(a_record("third.test", "192.0.2.3")));
   CHECK(rig.ask("third.test").server == rig.servers[0].where.text());
+  CHECK(rig.logged("dns.configured") == 2);
+  CHECK(rig.logged("dns.server_down") == 1);
+  CHECK(rig.logged("dns.server_up") == 1);
+  CHECK(rig.logged("dns.query") == 3);
 }
 
 TEST_CASE("when nobody answers, the asker hears of it in bounded time") {
@@ -243,6 +247,8 @@ TEST_CASE("servers that refuse, fail or send garbage: the next is asked; when al
     CHECK(answer.temporary());
     CHECK(!answer.problem.empty());
     CHECK(answer.records.empty());
+    CHECK(rig.logged("dns.failed") == 1);
+    CHECK(rig.logged("dns.malformed") == (i < 3 ? 0 : 3));
   }
 }
 

@@ -13,6 +13,7 @@
 #include <set>
 #include <vector>
 
+#include "log/sinks.h"
 #include "loop/scope.h"
 #include "net/stub_resolver.h"
 #include "net/test_dns.h"
@@ -111,6 +112,7 @@ struct DnsRig {
     signal(SIGPIPE, SIG_IGN);
     ResolverOptions options;
     for (DnsServer& one : this->servers) options.servers.push_back(one.where);
+    options.log = &log;
     if (change) change(options);
     resolver = std::make_unique<StubResolver>(loop, std::move(options));
   }
@@ -139,6 +141,12 @@ struct DnsRig {
 
   FakeClock clock;
   Loop loop{clock};
+  ListSink lines;
+  Log log{clock, lines, Severity::debug};
+  size_t logged(std::string_view event) {
+    log.flush();
+    return lines.count(event);
+  }
   Millis pace{0};
   std::deque<DnsServer> servers;
   std::unique_ptr<StubResolver> resolver;

@@ -4,7 +4,7 @@ import re
 
 ALLOWED = {
     "base": [], "log": ["base"], "config": ["base", "log"], "loop": ["base"],
-    "net": ["base", "loop"], "mail": ["base"], "smtp": ["base", "mail"],
+    "net": ["base", "loop", "log"], "mail": ["base"], "smtp": ["base", "mail"],
     "hooks": ["base", "loop", "log", "mail", "smtp"],
     "spool": ["base", "loop", "mail"],
     "queue": ["base", "loop", "log", "config", "mail", "smtp", "hooks", "spool"],
