@@ -63,7 +63,7 @@ Task<bool> Session::open() {
   }
   find_rights();
   machine_.emplace(machine_options());
-  relax_or_tighten();
+  tighten_under_stress();
   co_await greet();
   co_return true;
 }
@@ -144,7 +144,7 @@ ServerOptions Session::machine_options() const {
   return options;
 }
 
-void Session::relax_or_tighten() {
+void Session::tighten_under_stress() {
   if (tightened_ || !ticket_.stressed()) return;
   tightened_ = true;
   machine_->limit_errors(std::min(settings_->limits.errors, kErrorsUnderStress));
@@ -218,10 +218,10 @@ Task<void> Session::need_input() {
   co_await flush();
   if (over_) co_return;
   if (context_.stopping() && machine_->idle_before_mail()) co_return machine_->end(shutting_down());
-  relax_or_tighten();
   waiting_ = true;
   Result<size_t> octets = co_await stream_->fill(input_deadline());
   waiting_ = false;
+  tighten_under_stress();
   note_input(octets);
 }
 
@@ -288,9 +288,9 @@ void Session::say_goodbye_if_idle() {
   std::string goodbye = shutting_down().wire();
   std::string_view view = goodbye;
   (void)stream_->try_write({&view, 1});
-  stream_->shutdown();
+  stream_->close();  // nothing unread is left there, so the client gets the 421
   end_reason_ = "shutdown";
-  over_ = true;  // the wait ends when the client closes, or when the scope is cancelled
+  over_ = true;
 }
 
 void Session::close() {

@@ -62,7 +62,7 @@ class Session {
   Deadline input_deadline();
   Task<void> flush();
   void gather(const Send& send);
-  void relax_or_tighten();
+  void tighten_under_stress();
   void close();
   bool early() { return machine_->early_matters() && stream_->input_pending(); }
   ServerOptions machine_options() const;

@@ -1,11 +1,24 @@
 // Answers to the commands before the data. Order for each: our own limits and rules, then hooks; hooks cannot
 // widen what rules deny.
+#include <algorithm>
+
 #include "base/text.h"
 #include "hooks/edits.h"
 #include "inbound/session.h"
 #include "log/events.h"
 
 namespace veredus {
+
+namespace {
+
+// The machine knows the addresses as they were given; rules may have made two of them one.
+bool named_before(const std::vector<Recipient>& recipients) {
+  std::string key = recipients.back().address.key();
+  return std::any_of(recipients.begin(), recipients.end() - 1,
+                     [&](const Recipient& known) { return known.address.key() == key; });
+}
+
+}  // namespace
 
 void Session::find_rights() {
   rights_.relay_network = contains(settings_->relay_networks, origin_.client.ip);
@@ -132,7 +145,9 @@ void Session::take_recipient(Recipient recipient, Ruling& ruling) {
     transaction_->discarded.push_back({recipient.address.text(), ruling.rule});
     envelope.recipients.pop_back();
   } else {
+    transaction_->rewritten = transaction_->rewritten || !recipient.original.empty();
     envelope.recipients.back() = std::move(recipient);
+    if (transaction_->rewritten && named_before(envelope.recipients)) envelope.recipients.pop_back();
     if (ruling.discard) settle(ruling);
   }
   if (!ruling.edits.empty()) apply_envelope_edits(envelope, ruling.edits);

@@ -137,7 +137,7 @@ TEST_CASE("mx: relay domains from anyone, everything from relay networks, postma
   stranger.code("DATA\r\n");
   CHECK(stranger.say(kMessage + ".\r\n").starts_with("250"));
   const Envelope& envelope = rig.queue.added.at(0)->envelope;
-  REQUIRE(envelope.recipients.size() == 3);
+  REQUIRE(envelope.recipients.size() == 2);
   CHECK(envelope.recipients[1].address.text() == "admin@mx.test");
   CHECK(envelope.recipients[1].original.text() == "postmaster");
   Rig::Client friendly(rig);
@@ -225,7 +225,7 @@ TEST_CASE("clients that vanish at any point leave nothing behind") {
     CHECK(rig.memory.used() == 0);
     CHECK(rig.queue.added.empty());
     CHECK(rig.context->counters.sessions == 0);
-    CHECK(rig.sink.count("message.aborted") == (cut == all.size() ? 1 : 0));
+    CHECK(rig.sink.count("message.aborted") == (cut > all.find("Subject") ? 1 : 0));
   }
 }
 

@@ -72,7 +72,7 @@ class Rig {
   // Turns of the loop until something holds; gives up after far too many.
   template <typename F>
   bool until(F holds) {
-    for (int i = 0; i < 20'000; ++i) {
+    for (int i = 0; i < 5'000; ++i) {
       if (holds()) return true;
       turn();
     }

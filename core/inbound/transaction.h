@@ -56,6 +56,7 @@ class Transaction {
   };
   std::vector<Discarded> discarded;        // recipients that a rule made away with; final when the message is accepted
   std::shared_ptr<const Message> message;  // once it is complete
+  bool rewritten = false;  // a recipient is not what the client gave
   uint64_t declared_size = 0;
 
  private:
