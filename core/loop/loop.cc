@@ -83,7 +83,9 @@ bool Loop::run_turn(Millis wait_at_most) {
   bool busy = ready_.next_ != &ready_ || inbox_.load(std::memory_order_acquire) || until <= now_;
   if (!busy) {
     uv_update_time(&uv_);
-    uv_timer_start(&timer_, [](uv_timer_t*) {}, static_cast<uint64_t>((until - now_).count()), 0);
+    // It repeats because uv_run looks at timers before it polls: one that fired there, when this thread had to wait for a processor in
+    // between, would leave the poll without an end.
+    uv_timer_start(&timer_, [](uv_timer_t*) {}, static_cast<uint64_t>((until - now_).count()), 1);
   }
   uv_run(&uv_, busy ? UV_RUN_NOWAIT : UV_RUN_ONCE);
   uv_timer_stop(&timer_);
