@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <set>
 
+#include "base/checksum.h"
 #include "spool/segment_reader.h"
 
 namespace veredus::spool_detail {
@@ -136,8 +137,9 @@ class Recoverer {
     FileWindow window(*one.file, std::min<uint64_t>(one.size, kMostStart));
     auto header = decode_header(window.at(0, kHeaderSize), mark_.salt);
     if (!header || header->type != RecordType::start || header->segment != one.number) return {};
-    auto start = decode_start(window.at(kHeaderSize, header->length));
-    if (!start) return {};
+    std::string_view payload = window.at(kHeaderSize, header->length);
+    auto start = decode_start(payload);
+    if (!start || crc32(payload) != header->payload_crc) return {};  // damaged: told when the records are read
     if (start->major > kFormatMajor)
       return fail(Errc::unsupported, segment_name(one.number) + " has format " + std::to_string(start->major) +
                                          "; this version reads up to " + std::to_string(kFormatMajor));

@@ -93,6 +93,15 @@ TEST_CASE("a damaged header does not hide what follows") {
   CHECK(world.text(world.ids[2]));
 }
 
+TEST_CASE("a damaged start record is not believed") {
+  Filled world;
+  world.octets[kHeaderSize] = 10;  // a major version, if it were
+  world.storage.replace(kFirst, world.octets);
+  REQUIRE(world.open());
+  CHECK(world.all().size() == 3);
+  CHECK(world.text(world.ids[0]));
+}
+
 TEST_CASE("a torn tail is cut and told; it is not damage") {
   Filled world;
   auto mark = decode_format(world.storage.content("format"));
