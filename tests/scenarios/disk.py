@@ -487,7 +487,7 @@ def test_export_and_import():
     target = os.path.join(work_dir(), "export")
     with Filled(large=3) as spool, Hop() as hop:
         spool.daemon.cmd("spool", "export", target)
-        assert os.listdir(target)
+        assert os.path.getsize(target)
         with waiting_daemon(hop) as other:
             other.start()
             other.stop()
@@ -513,7 +513,8 @@ def test_export_of_a_damaged_spool_saves_the_rest():
         path, at = spool.place_of(bad)
         overwrite(path, at + 20, b"\0\xff\0\xff")
         spool.daemon.cmd("spool", "export", target, code=None)
-        saved = b"".join(open(os.path.join(folder, name), "rb").read() for folder, _, files in os.walk(target) for name in files)
+        with open(target, "rb") as file:
+            saved = file.read()
         missing = [name for name in spool.names if f"This is {name}".encode() not in saved and name != bad]
         assert not missing, f"{len(missing)} readable messages were not exported"
         spool.deliver([name for name in spool.names if name != bad])
@@ -527,7 +528,7 @@ def test_offline_commands_beside_a_running_daemon():
         before = spool.daemon.balance()
         assert spool.daemon.run("spool", "list").returncode in (0, 75), "reading beside the daemon: done, or refused clearly"
         target = os.path.join(work_dir(), "export")
-        os.mkdir(target)
+        spool.daemon.cmd("spool", "export", target)
         done = spool.daemon.run("spool", "import", target)
         assert done.returncode != 0 and done.stderr, "import beside a running daemon must be refused"
         assert spool.daemon.balance() == before
@@ -535,6 +536,29 @@ def test_offline_commands_beside_a_running_daemon():
         spool.deliver(spool.names)
         spool.daemon.wait_empty()
         shutil.rmtree(os.path.dirname(target))
+
+
+def test_import_of_a_damaged_export_keeps_what_came_before():
+    target = os.path.join(work_dir(), "export")
+    with Filled() as spool, Hop() as hop:
+        spool.daemon.cmd("spool", "export", target)
+        os.truncate(target, os.path.getsize(target) * 2 // 3)
+        with waiting_daemon(hop) as other:
+            other.start()
+            other.stop()
+            done = other.run("spool", "import", target)
+            assert done.returncode != 0 and done.stderr, "half an export was imported without a word"
+            got = {entry["id"] for entry in other.cmd("spool", "list", json=True)}
+            assert 3 <= len(got) < len(spool.names) and got <= set(spool.ids.values()), got
+            again = other.run("spool", "import", "/dev/null")
+            assert again.returncode != 0
+            other.start()
+            other.cmd("queue", "retry", "--older", "0s", code=None)
+            hop.wait(len(got))
+            other.wait_empty()
+        spool.deliver(spool.names)
+        spool.daemon.wait_empty()
+    shutil.rmtree(os.path.dirname(target))
 
 
 if __name__ == "__main__":
