@@ -233,6 +233,20 @@ ConfigResult parse_config(const std::vector<ConfigFile>& files, const LoadOption
   return loader.finish();
 }
 
+std::string find_control_path(const std::string& directory) {
+  Problems ignored;
+  std::string prefix = without_trailing_slashes(directory);
+  for (const std::string& name : list_directory(prefix, ignored)) {
+    if (!is_fragment(name)) continue;
+    auto text = read_text(prefix + "/" + name, ignored);
+    auto tree = text ? read_yaml(*text, name, ignored) : std::nullopt;
+    const ConfigEntry* core = tree ? tree->find("core") : nullptr;
+    const ConfigEntry* control = core ? core->value.find("control") : nullptr;
+    if (control && control->value.text.starts_with('/')) return control->value.text;
+  }
+  return default_settings().control;
+}
+
 ConfigResult load_config(const std::string& directory, const LoadOptions& options) {
   Loader loader(options);
   std::string prefix = without_trailing_slashes(directory);

@@ -66,6 +66,8 @@ struct ConfigFile {
 };
 
 ConfigResult load_config(const std::string& directory, const LoadOptions& options = LoadOptions());
+// Where the daemon's control socket is said to be, even in a configuration with errors elsewhere; the default if it says nothing.
+std::string find_control_path(const std::string& directory);
 // The same from memory: the files in name order. For tests, fuzzing and defaults that a program carries.
 ConfigResult parse_config(const std::vector<ConfigFile>& files, const LoadOptions& options);
 

@@ -45,6 +45,7 @@ struct ControlContext {
   std::function<Task<ReloadReport>()> reload;
   std::function<std::string()> metrics;          // Prometheus text
   std::function<uint64_t()> open_sessions;
+  std::function<QueueCounters()> counters;       // with what was discarded before the queue saw it
 };
 
 // Where a handler prints. Text is sent in pieces; a reader that is slow makes the handler wait.

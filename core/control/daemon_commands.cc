@@ -21,7 +21,7 @@ std::string line(const ordered_json& value) {
 }
 
 ordered_json status_json(const ControlContext& context) {
-  QueueCounters queue = context.queue.counters();
+  QueueCounters queue = context.counters();
   SpoolStatus spool = context.spool.status();
   return {{"version", context.info.version},
           {"pid", context.info.pid},

@@ -73,12 +73,12 @@ void MetricsText::add_text(const MetricDef& metric, std::initializer_list<std::s
   lines.append(names.empty() ? " " : "} ").append(value).append("\n");
 }
 
-void MetricsText::add_queue(const QueueCounters& counters, uint64_t discarded_on_arrival) {
-  add(metrics::kRecipientsAccepted, counters.accepted + discarded_on_arrival);
+void MetricsText::add_queue(const QueueCounters& counters) {
+  add(metrics::kRecipientsAccepted, counters.accepted);
   add(metrics::kRecipientsFinished, {state_name(RecipientState::delivered)}, counters.delivered);
   add(metrics::kRecipientsFinished, {state_name(RecipientState::bounced)}, counters.bounced);
   add(metrics::kRecipientsFinished, {state_name(RecipientState::expired)}, counters.expired);
-  add(metrics::kRecipientsFinished, {state_name(RecipientState::discarded)}, counters.discarded + discarded_on_arrival);
+  add(metrics::kRecipientsFinished, {state_name(RecipientState::discarded)}, counters.discarded);
   add(metrics::kRecipientsFinished, {state_name(RecipientState::removed)}, counters.removed);
   add(metrics::kRecipientsQueued, counters.queued);
   add(metrics::kRecipientsHeld, counters.held);
@@ -123,17 +123,6 @@ std::string MetricsText::text() const {
     out.append("# HELP ").append(metric.name).append(" ").append(metric.help).append("\n");
     out.append("# TYPE ").append(metric.name).append(" ").append(kind_name(metric.kind)).append("\n");
     out.append(samples_[row]);
-  }
-  return out;
-}
-
-std::string metrics_manual() {
-  std::string out;
-  for (const MetricDef* metric : kAll) {
-    out.append(".TP\n.B ").append(metric->name).append("\n");
-    out.append(metric->help).append(" (").append(kind_name(metric->kind));
-    if (!metric->labels.empty()) out.append(" by ").append(metric->labels);
-    out.append(")\n");
   }
   return out;
 }

@@ -49,9 +49,7 @@ class MetricsText {
     add_text(metric, label_values, std::to_string(value));
   }
 
-  // What the public headers of queue, spool and net already say. `discarded_on_arrival`: recipients that were accepted and final before the
-  // queue saw them; they count on both sides of the balance.
-  void add_queue(const QueueCounters& counters, uint64_t discarded_on_arrival);
+  void add_queue(const QueueCounters& counters);
   void add_spool(const SpoolStatus& status);
   void add_dns(unsigned loop, const StubResolver::Counts& counts);
   // Version, start, memory and processor time of this process.
@@ -63,8 +61,5 @@ class MetricsText {
   void add_text(const MetricDef& metric, std::initializer_list<std::string_view> label_values, std::string value);
   std::vector<std::string> samples_;  // one entry a row of the table: its lines
 };
-
-// roff: one entry a metric, for the manual.
-std::string metrics_manual();
 
 }  // namespace veredus

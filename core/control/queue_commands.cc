@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "base/units.h"
 #include "control/command.h"
+#include "control/message_text.h"
 
 namespace veredus {
 
@@ -57,56 +58,12 @@ Result<QueueFilter> filter_of(const CommandCall& call) {
   return filter;
 }
 
-// The queue's list has the destination as the rule of a recipient that waits.
-std::string destination_of(const StoredMessage& message, size_t index) {
-  if (index < message.destinations.size() && !message.destinations[index].empty()) return message.destinations[index];
-  const RecipientStatus& status = message.recipients[index];
-  return status.state == RecipientState::queued ? status.rule : std::string();
-}
-
-ordered_json recipient_json(const StoredMessage& message, size_t index) {
-  const Recipient& recipient = message.envelope->recipients[index];
-  const RecipientStatus& status = message.recipients[index];
-  return {{"address", recipient.address.text()},
-          {"state", state_name(status.state)},
-          {"destination", destination_of(message, index)},
-          {"attempts", status.attempts},
-          {"next", status.next_attempt == WallTime{} ? "" : iso8601(status.next_attempt)},
-          {"reply", status.reply}};
-}
-
-ordered_json message_json(const StoredMessage& message) {
-  ordered_json recipients = ordered_json::array();
-  for (size_t i = 0; i < message.recipients.size(); ++i) recipients.push_back(recipient_json(message, i));
-  return {{"id", message.envelope->id.text()},
-          {"sender", message.envelope->sender.text()},
-          {"recipients", recipients},
-          {"size", message.size},
-          {"arrived", iso8601(message.envelope->arrived)}};
-}
-
-std::string message_text(const StoredMessage& message) {
-  const Envelope& envelope = *message.envelope;
-  std::string out = envelope.id.text() + "  " + format_size(message.size) + "  " + iso8601(envelope.arrived) + "  <" +
-                    envelope.sender.text() + ">\n";
-  for (size_t i = 0; i < message.recipients.size(); ++i) {
-    const RecipientStatus& status = message.recipients[i];
-    out += "    " + envelope.recipients[i].address.text() + "  " + std::string(state_name(status.state));
-    if (status.attempts) out += ", " + std::to_string(status.attempts) + " attempts";
-    if (status.next_attempt != WallTime{} && status.state == RecipientState::queued) out += ", next " + iso8601(status.next_attempt);
-    if (std::string destination = destination_of(message, i); !destination.empty()) out += ", to " + destination;
-    out += "\n";
-    if (!status.reply.empty()) out += "        " + status.reply + "\n";
-  }
-  return out;
-}
-
 constexpr uint64_t kPage = 2000;  // messages held in memory at once; each page costs the queue a pass over its records
 
 Task<Result<size_t>> print_page(ControlContext& context, QueueFilter filter, uint64_t at_most, bool json, Output& output, MessageId& last) {
   auto found = co_await context.queue.list(std::move(filter), at_most);
   for (const StoredMessage& message : found) {
-    output.print(json ? line(message_json(message)) : message_text(message));
+    output.print(json ? message_line_json(message) : message_text(message));
     last = message.envelope->id;
     if (!output.full()) continue;
     auto sent = co_await output.flush();
@@ -188,7 +145,7 @@ Task<int> run_queue_show(ControlContext& context, CommandCall call, Output& outp
   auto message = co_await one_message(context, call);
   if (!message) co_return complain(output, message.error());
   if (call.json) {
-    output.print(line(message_json(*message)));
+    output.print(message_line_json(*message));
     co_return 0;
   }
   const Envelope& envelope = *message->envelope;

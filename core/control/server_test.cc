@@ -1,7 +1,6 @@
 // The socket against clients that are wrong, slow, many or gone; the table of commands and what it suggests.
 #include "control/test_rig.h"
 
-#include "control/command_manual.h"
 #include "log/events.h"
 
 using namespace veredus;
@@ -114,13 +113,10 @@ TEST_CASE("frames carry any octets") {
   CHECK(!decode_frame("nonsense").ok());
 }
 
-TEST_CASE("the manual has every command") {
-  std::string manual = command_manual();
+TEST_CASE("every command says what it does and names its options") {
   for (const CommandDef& command : commands()) {
     CAPTURE(command.name);
-    CHECK(manual.find(std::string(command.name)) != std::string::npos);
     CHECK(!command.doc.empty());
     for (std::string_view option : command.options) CHECK(command.usage.find(option) != std::string_view::npos);
   }
-  CHECK(manual.find("\\-\\-sender") != std::string::npos);
 }

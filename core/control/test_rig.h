@@ -108,10 +108,11 @@ struct Said {
 class ControlRig {
  public:
   ControlRig() : path_("/tmp/veredus-control-test-" + std::to_string(getpid())) {
-    ControlContext context{loop, queue, spool, log, sinks, resolver, {"1.2.3", WallTime(Millis(1'750'000'000'000)), 17}, {}, {}, {}, {}};
+    ControlContext context{loop, queue, spool, log, sinks, resolver, {"1.2.3", WallTime(Millis(1'750'000'000'000)), 17}, {}, {}, {}, {}, {}};
     context.reload = [this] { return reload(); };
     context.metrics = [this] { return metrics; };
     context.open_sessions = [] { return uint64_t{5}; };
+    context.counters = [this] { return queue.counters(); };
     server = std::make_unique<ControlServer>(std::move(context), *bind_unix(path_, 0600));
     sinks.add(&lines);
     signal(SIGPIPE, SIG_IGN);  // as the worker does

@@ -25,10 +25,11 @@ bool same_beginning(std::string_view input, std::string_view wanted) {
   return input.substr(0, wanted.size()) == wanted.substr(0, std::min(input.size(), wanted.size()));
 }
 
-std::optional<Endpoint> endpoint_of(std::string_view address, std::string_view port, uint8_t family) {
+// An IPv4 address may stand in IPv6 form when the other one is IPv6; it is kept as IPv4 all the same.
+std::optional<Endpoint> endpoint_of(std::string_view address, std::string_view port, bool six) {
   auto ip = IpAddress::parse(address);
   auto number = parse_uint(port, 65535);
-  if (!ip || !number || ip->family != family) return std::nullopt;
+  if (!ip || !number || (address.find(':') != address.npos) != six) return std::nullopt;
   return Endpoint{*ip, static_cast<uint16_t>(*number)};
 }
 
@@ -45,8 +46,8 @@ Parsed parse_text(std::string_view input) {
   bool four = words.size() == 6 && words[1] == "TCP4";
   bool six = words.size() == 6 && words[1] == "TCP6";
   if (!four && !six) return malformed();
-  auto source = endpoint_of(words[2], words[4], four ? 4 : 6);
-  auto destination = endpoint_of(words[3], words[5], four ? 4 : 6);
+  auto source = endpoint_of(words[2], words[4], six);
+  auto destination = endpoint_of(words[3], words[5], six);
   if (!source || !destination) return malformed();
   header.known = true;
   header.source = *source;

@@ -5,6 +5,7 @@
 
 #include "inbound/proxy_header.h"
 #include "log/events.h"
+#include "net/dns_name.h"
 
 namespace veredus {
 
@@ -13,6 +14,9 @@ namespace {
 constexpr Millis kProxyTimeout{30'000};
 constexpr Millis kRateWindow{60'000};
 constexpr uint32_t kErrorsUnderStress = 2;
+constexpr Millis kLinger{1'000};
+constexpr size_t kLingerOctets = 1 << 20;
+constexpr Millis kNameTimeout{5'000};
 
 Reply timed_out() {
   return {421, {4, 4, 2}, {"Timeout, closing"}};
@@ -54,6 +58,18 @@ Task<void> Session::run() {
   if (opened) co_await converse();
   co_await flush();
   stream_->shutdown();
+  if (opened && !machine_->quit()) co_await linger();
+}
+
+// A socket closed with input unread is reset, and the reset may overtake our last reply: what still comes is read for a moment.
+Task<void> Session::linger() {
+  Deadline deadline = Deadline::in(context_.loop, kLinger);
+  for (size_t dropped = 0; dropped < kLingerOctets;) {
+    dropped += stream_->buffered().size();
+    stream_->consume(stream_->buffered().size());
+    Result<size_t> octets = co_await stream_->fill(deadline);
+    if (!octets || *octets == 0) co_return;
+  }
 }
 
 Task<bool> Session::open() {
@@ -108,6 +124,7 @@ Task<void> Session::greet() {
       co_return refuse_connection(admission_reply(admitted.admission), admission_name(admitted.admission));
   }
   if (context_.stopping()) co_return refuse_connection(shutting_down(), "shutdown");
+  if (settings_->ptr_lookup && context_.resolver) co_await find_client_name();
   hooks_know_ = true;
   if (hooked(Stage::connect)) {
     Ruling ruling = co_await consult(Stage::connect, subject());
@@ -115,6 +132,18 @@ Task<void> Session::greet() {
     keep_lasting(ruling);
   }
   machine_->greet(stream_->input_pending());
+}
+
+// A name counts only if it leads back to the address.
+Task<void> Session::find_client_name() {
+  Deadline deadline = Deadline::in(context_.loop, kNameTimeout);
+  const IpAddress& ip = origin_.client.ip;
+  auto names = co_await context_.resolver->query(reverse_name(ip), DnsType::ptr, deadline);
+  if (names->records.empty()) co_return;
+  std::string name = names->records.front().text;
+  auto back = co_await context_.resolver->query(name, ip.family == 4 ? DnsType::a : DnsType::aaaa, deadline);
+  for (const DnsRecord& record : back->records)
+    if (record.address == ip) origin_.client_name = name;
 }
 
 void Session::refuse_connection(Reply reply, std::string_view reason) {
@@ -311,6 +340,7 @@ void Session::close() {
     if (settings_->limits.ban > Millis(0))
       context_.log.write(events::kSessionBanned, {{"client", origin_.client.text()}});
   }
+  if (end_reason_ == "quit" && !machine_->quit()) end_reason_ = "refused";
   if (hooks_know_) tell(Stage::disconnect, nullptr);
   if (end_reason_ == "quit" && !context_.log.wants(Severity::debug)) return;
   context_.log.write(events::kSessionEnded, {{"client", origin_.client.text()},

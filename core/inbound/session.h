@@ -53,6 +53,8 @@ class Session {
   Task<bool> read_proxy_header();
   void take_proxy_header(const ProxyHeader& header);
   Task<void> greet();
+  Task<void> find_client_name();
+  Task<void> linger();
   Task<void> converse();
   bool take_now(ServerMachine::Advance& advance);
   Task<void> perform(ServerMachine::Advance& advance);

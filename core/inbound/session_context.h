@@ -13,6 +13,7 @@
 #include "inbound/memory_budget.h"
 #include "log/log.h"
 #include "loop/loop.h"
+#include "net/resolver.h"
 #include "queue/queue.h"
 #include "spool/spool.h"
 
@@ -64,6 +65,7 @@ class SessionContext {
   IdGenerator& ids;
   MemoryBudget& memory;
   ConnectionTable* table;  // for clients behind a proxy; may be null
+  Resolver* resolver = nullptr;  // for ptr_lookup; without one clients have no names
   InboundCounters counters;
   RateTable message_rates, recipient_rates;
 

@@ -15,6 +15,7 @@
 #include "control/command.h"
 #include "log/people.h"
 #include "main/client.h"
+#include "main/spool_commands.h"
 
 namespace veredus {
 
@@ -64,10 +65,19 @@ int run_completion(const Invocation&, std::vector<std::string>);
 int run_help(const Invocation&, std::vector<std::string>);
 int run_version(const Invocation&, std::vector<std::string>) { return say("veredus " VEREDUS_VERSION "\n"); }
 
+template <int (*command)(const SpoolInvocation&)>
+int run_spool(const Invocation& call, std::vector<std::string> arguments) {
+  return command({call.conf, call.json, std::move(arguments)});
+}
+
 const OfflineCommand kOffline[] = {
     {"config check", "", "Test the configuration; every error with its place.", run_config_check},
     {"config show", "", "Effective settings with their origin.", run_config_show},
     {"config explain", "SETTING", "What a setting means, its type, bounds and default.", run_config_explain},
+    {"spool verify", "", "Read every record and body of the spool and compare its checksum; 65 when something is damaged.", run_spool<spool_verify>},
+    {"spool list", "", "Every message of the spool that is not finished.", run_spool<spool_list>},
+    {"spool export", "[FILE]", "Everything unfinished as one stream, to FILE or standard output.", run_spool<spool_export>},
+    {"spool import", "[FILE]", "Put a stream of `spool export` into the spool of a stopped daemon; ids are kept.", run_spool<spool_import>},
     {"log", "< FILE", "Log lines from standard input, for people.", run_log},
     {"completion", "", "Words for shell completion.", run_completion},
     {"help", "", "This list.", run_help},
@@ -134,13 +144,14 @@ Result<std::optional<Millis>> take_wait(Invocation& call) {
 int run_online(Invocation call) {
   auto wait = take_wait(call);
   if (!wait) return say("veredus: " + wait.error().text + "\n", EX_USAGE);
-  if (!find_command(call.words)) return say("veredus: unknown command '" + printable(call.words[0], 60) + "'; 'veredus help' lists them\n", EX_USAGE);
+  if (!find_command(call.words)) return say("veredus: " + unknown_command(call.words) + "\n", EX_USAGE);
+  // A daemon that runs can be asked, and told to reload, whatever is being edited on disk.
   auto config = load_config(call.conf);
-  if (!config) return say(config.error_text(), EX_CONFIG);
   ControlRequest request{call.words, call.json};
-  const std::string& path = config.value().settings->control;
+  std::string path = config ? config.value().settings->control : find_control_path(call.conf);
   auto code = *wait ? wait_for_daemon(path, request, **wait) : ask_daemon(path, request);
   if (code) return *code;
+  if (!config) return say(config.error_text(), EX_CONFIG);
   return say("veredus: " + code.error().text + "\n", *wait ? EX_TEMPFAIL : code.error().code == Errc::refused ? EX_NOPERM : EX_UNAVAILABLE);
 }
 

@@ -2,13 +2,13 @@
 #include "main/worker_graph.h"
 
 #include <sys/socket.h>
-#include <sysexits.h>
 #include <unistd.h>
 
 #include <random>
 
 #include "log/events.h"
 #include "main/severity.h"
+#include "main/spool_setup.h"
 
 namespace veredus {
 
@@ -24,28 +24,9 @@ std::vector<std::unique_ptr<Loop>> make_loops(const Clock& clock, uint32_t wante
   return out;
 }
 
-LogSpoolOptions spool_options(const SpoolSettings& settings) {
-  LogSpoolOptions out;
-  out.segment_size = settings.segment_size;
-  out.inline_size = settings.inline_size;
-  out.reserve = settings.reserve;
-  out.sync_delay = settings.sync_delay;
-  return out;
-}
-
 uint64_t random_seed() {
   std::random_device device;
   return uint64_t{device()} << 32 | device();
-}
-
-int exit_code_for(Errc code) {
-  switch (code) {
-    case Errc::busy: return EX_TEMPFAIL;
-    case Errc::unsupported: return EX_CONFIG;
-    case Errc::no_space:
-    case Errc::refused: return EX_CANTCREAT;
-    default: return EX_IOERR;
-  }
 }
 
 }  // namespace
@@ -70,6 +51,7 @@ WorkerGraph::WorkerGraph(std::string conf_dir, SettingsPtr settings, HandedDescr
 WorkerGraph::~WorkerGraph() = default;
 
 Status WorkerGraph::open() {
+  main_log_.log.write(events::kConfigLoaded, {{"conf", conf_dir_}, {"hostname", settings_->hostname}, {"loops", loops_.size()}});
   if (auto opened = open_spool(); !opened) return opened;
   Loop& loop = *loops_[0];
   connections_ = std::make_unique<ConnectionTable>(loop, settings_);
@@ -162,9 +144,13 @@ void WorkerGraph::open_for_business() {
 
 void WorkerGraph::open_listeners() {
   for (size_t i = 0; i < handed_.listeners.size() && i < settings_->listeners.size(); ++i) {
-    listeners_.push_back(std::make_unique<Listener>(*loops_[0], handed_.listeners[i],
-                                                    [this, i](int fd, Endpoint peer) { accepted(i, fd, std::move(peer)); }));
-    main_log_.log.write(events::kListenerOpened, {{"address", settings_->listeners[i].address.text()}});
+    std::string address = settings_->listeners[i].address.text();
+    auto on_accept = [this, i](int fd, Endpoint peer) { accepted(i, fd, std::move(peer)); };
+    auto on_rest = [this, address](bool resting) {
+      main_log_.log.write(resting ? events::kListenerPaused : events::kListenerResumed, {{"address", address}});
+    };
+    listeners_.push_back(std::make_unique<Listener>(*loops_[0], handed_.listeners[i], on_accept, on_rest));
+    main_log_.log.write(events::kListenerOpened, {{"address", address}});
   }
 }
 
@@ -173,12 +159,20 @@ void WorkerGraph::accepted(size_t listener, int fd, Endpoint peer) {
   ConnectionTicket ticket;
   if (!how.proxy) {
     Admission admission = connections_->admit(peer.ip);
+    note_stress();
     if (admission != Admission::ok) return refuse(fd, peer, admission);
     ticket = ConnectionTicket(*connections_, peer.ip);
   }
   WorkerLoop& worker = *workers_[next_loop_++ % workers_.size()];
   if (&worker.loop == loops_[0].get()) return worker.serve_connection(fd, how, std::move(ticket));
   worker.loop.post_call([&worker, fd, how, ticket = std::move(ticket)]() mutable { worker.serve_connection(fd, std::move(how), std::move(ticket)); });
+}
+
+// Seen when the next client connects; what the sessions do about it does not wait for this.
+void WorkerGraph::note_stress() {
+  if (stressed_ == connections_->stressed()) return;
+  stressed_ = !stressed_;
+  main_log_.log.write(stressed_ ? events::kSessionStress : events::kSessionStressOver, {{"connections", connections_->connections()}});
 }
 
 void WorkerGraph::refuse(int fd, const Endpoint& peer, Admission admission) {
@@ -209,12 +203,13 @@ Task<void> WorkerGraph::drain() {
 uint64_t WorkerGraph::open_sessions() const { return inbound_counters().sessions; }
 
 ControlContext WorkerGraph::control_context() {
-  ControlContext out{*loops_[0], *queue_, *spool_, main_log_.log, sinks_, workers_[0]->resolver, {}, {}, {}, {}, {}};
+  ControlContext out{*loops_[0], *queue_, *spool_, main_log_.log, sinks_, workers_[0]->resolver, {}, {}, {}, {}, {}, {}};
   out.info = {VEREDUS_VERSION, started_, getpid()};
   out.settings = [this] { return settings_; };
   out.reload = [this] { return reload(); };
   out.metrics = [this] { return metrics(); };
   out.open_sessions = [this] { return open_sessions(); };
+  out.counters = [this] { return counters(); };
   return out;
 }
 

@@ -43,6 +43,7 @@ class WorkerGraph {
   void open_for_business();
   void open_listeners();
   void accepted(size_t listener, int fd, Endpoint peer);
+  void note_stress();
   void refuse(int fd, const Endpoint& peer, Admission admission);
   Task<void> drain();
   ControlContext control_context();
@@ -56,6 +57,7 @@ class WorkerGraph {
   // worker_metrics.cc
   std::string metrics() const;
   InboundCounters inbound_counters() const;
+  QueueCounters counters() const;
 
   std::string conf_dir_;
   SettingsPtr settings_;
@@ -86,6 +88,7 @@ class WorkerGraph {
   std::vector<std::thread> threads_;
   size_t next_loop_ = 0;
   int exit_code_ = 0;
+  bool stressed_ = false;
 };
 
 }  // namespace veredus

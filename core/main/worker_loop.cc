@@ -16,6 +16,7 @@ WorkerLoop::WorkerLoop(Loop& l, const SharedParts& parts)
       outbound(l, resolver, parts.spool, log, parts.queue.port(), runner, parts.own),
       sessions(l),
       chores_(l) {
+  context.resolver = &resolver;
   loop.at_turn_end(this);
 }
 

@@ -45,12 +45,20 @@ InboundCounters WorkerGraph::inbound_counters() const {
   return out;
 }
 
+QueueCounters WorkerGraph::counters() const {
+  QueueCounters out = queue_->counters();
+  uint64_t discarded = inbound_counters().recipients_discarded;
+  out.accepted += discarded;
+  out.discarded += discarded;
+  return out;
+}
+
 std::string WorkerGraph::metrics() const {
   MetricsText out;
   out.add_process(VEREDUS_VERSION, started_);
   out.add(metrics::kMessageMemory, memory_.used());
   out.add(metrics::kLogDropped, stderr_sink_.dropped());
-  out.add_queue(queue_->counters(), inbound_counters().recipients_discarded);
+  out.add_queue(counters());
   for (const auto& worker : workers_) {
     std::string loop = std::to_string(worker->loop.index());
     add_inbound(out, loop, worker->inbound_counters());

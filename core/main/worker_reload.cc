@@ -15,11 +15,14 @@ Result<std::shared_ptr<const ConfigResult>> read_config(const std::string& direc
   return std::make_shared<const ConfigResult>(load_config(directory));
 }
 
-// What a restart decides stays as it is in the running daemon.
-std::string restart_notes(const std::vector<SettingChange>& changes) {
+// What only a restart changes stays as it is in the running daemon.
+std::string restart_notes(const std::vector<SettingChange>& changes, Log& log) {
   std::string out;
-  for (const SettingChange& change : changes)
-    if (!change.reloadable) out += change.name + " takes effect after a restart\n";
+  for (const SettingChange& change : changes) {
+    if (change.reloadable) continue;
+    out += change.name + " takes effect after a restart\n";
+    log.write(events::kConfigNeedsRestart, {{"setting", change.name}});
+  }
   return out;
 }
 
@@ -35,7 +38,7 @@ Task<ReloadReport> WorkerGraph::reload() {
     report.text = config.error_text();
   } else {
     report.ok = true;
-    report.text = restart_notes(diff_settings(*settings_, *config.value().settings));
+    report.text = restart_notes(diff_settings(*settings_, *config.value().settings), main_log_.log);
     for (const ConfigWarning& warning : config.value().warnings)
       main_log_.log.write(events::kConfigWarning, {{"text", warning.full()}});
     put_in_force(config.value().settings);
@@ -60,6 +63,9 @@ void WorkerGraph::put_in_force(SettingsPtr fresh) {
   merged->control = settings_->control;
   merged->state = settings_->state;
   merged->metrics = settings_->metrics;
+  merged->user = settings_->user;
+  merged->control_mode = settings_->control_mode;
+  merged->loops = settings_->loops;
   settings_ = std::move(merged);
   main_log_.log.set_threshold(severity_of(settings_->log_level));
   memory_.set_cap(settings_->limits.memory);

@@ -85,8 +85,8 @@ struct Listener::Poll {
   Listener* listener = nullptr;
 };
 
-Listener::Listener(Loop& loop, int fd, OnAccept on_accept)
-    : loop_(loop), fd_(fd), on_accept_(std::move(on_accept)), poll_(new Poll) {
+Listener::Listener(Loop& loop, int fd, OnAccept on_accept, OnRest on_rest)
+    : loop_(loop), fd_(fd), on_accept_(std::move(on_accept)), on_rest_(std::move(on_rest)), poll_(new Poll) {
   poll_->listener = this;
   poll_->poll.data = poll_;
   uv_poll_init(loop.uv(), &poll_->poll, fd);
@@ -117,8 +117,13 @@ void Listener::pause() {
 // What waits stays in the backlog. Without the rest a listener that cannot accept would be readable in every turn.
 void Listener::rest() {
   ++starved_;
+  if (!std::exchange(starving_, true) && on_rest_) on_rest_(true);
   pause();
   again_.start(loop_, loop_.now() + kRest, [](void* self) { static_cast<Listener*>(self)->resume(); }, this);
+}
+
+void Listener::rested() {
+  if (std::exchange(starving_, false) && on_rest_) on_rest_(false);
 }
 
 void Listener::accept_some(Poll& poll) {
@@ -129,6 +134,7 @@ void Listener::accept_some(Poll& poll) {
     socklen_t length = sizeof address;
     int fd = accept4(self.fd_, reinterpret_cast<sockaddr*>(&address), &length, SOCK_CLOEXEC | SOCK_NONBLOCK);
     if (fd >= 0) {
+      self.rested();
       self.on_accept_(fd, Endpoint::from(reinterpret_cast<sockaddr*>(&address)));
       continue;
     }

@@ -20,7 +20,8 @@ Result<int> bind_unix(const std::string& path, unsigned mode);
 class Listener {
  public:
   using OnAccept = std::function<void(int fd, Endpoint peer)>;  // takes over the non-blocking descriptor
-  Listener(Loop& loop, int fd, OnAccept on_accept);             // takes over the descriptor of a listening socket
+  using OnRest = std::function<void(bool resting)>;             // accepting stopped for want of a descriptor, and went on
+  Listener(Loop& loop, int fd, OnAccept on_accept, OnRest on_rest = {});  // takes over the descriptor of a listening socket
   ~Listener();
   Listener(const Listener&) = delete;
 
@@ -34,14 +35,17 @@ class Listener {
   static void on_readable(uv_poll_t* poll, int status, int events);
   static void accept_some(Poll& poll);
   void rest();
+  void rested();
 
   Loop& loop_;
   int fd_;
   OnAccept on_accept_;
+  OnRest on_rest_;
   Poll* poll_;
   Timer again_;
   uint64_t starved_ = 0;
   bool paused_ = false;
+  bool starving_ = false;
 };
 
 }  // namespace veredus

@@ -102,23 +102,12 @@ Task<Delivery::Next> Delivery::work() {
   for (;;) {
     bool more = co_await take_attempt();
     if (!more) break;
-    if (!conversation_->usable()) {  // closed or greeted with 421 while it was idle
-      ++context_.counters.stale;
-      conversation_.reset();
-      co_return Next::again;
-    }
     bool used = conversation_->used();
+    if (!conversation_->usable()) co_return replace_connection(used);
     co_await perform();
     if (pending_.empty()) close_attempt();
-    else if (used) ++context_.counters.stale;
     if (conversation_->usable() && !attempt_) continue;
-    if (attempt_) {
-      Reply why = conversation_->machine().problem();
-      if (why.code == 0) why = local_reply(451, {4, 5, 0}, conversation_->remote() + " sends more replies than it got commands");
-      if (!used) note_host_failure(conversation_->remote(), why, true);
-      conversation_.reset();
-      co_return used ? Next::again : Next::another_host;
-    }
+    if (attempt_) co_return replace_connection(used);
     conversation_.reset();
     end(LeaseEnd::idle, Reply());
     co_return Next::done;
@@ -231,6 +220,16 @@ Task<void> Delivery::ask_result_hooks() {
     if (verdict.reply == default_reply(Stage::result, verdict.action)) verdict.reply = reclassified(std::move(said), verdict.action);
     if (!apply_verdict(verdict, outcome)) apply_route(decision.edits, outcome);
   }
+}
+
+// With an attempt in hand that this connection did not decide. One that had been of use was closed, or greeted with 421, while it was idle.
+Delivery::Next Delivery::replace_connection(bool used) {
+  Reply why = conversation_->machine().problem();
+  if (why.code == 0) why = local_reply(451, {4, 5, 0}, conversation_->remote() + " sends more replies than it got commands");
+  if (used) ++context_.counters.stale;
+  else note_host_failure(conversation_->remote(), why, true);
+  conversation_.reset();
+  return used ? Next::again : Next::another_host;
 }
 
 void Delivery::note_host_failure(const std::string& remote, const Reply& why, bool greeted) {

@@ -33,6 +33,7 @@ class Delivery {
   Task<void> run_transactions();
   void collect();
   Task<void> ask_result_hooks();
+  Next replace_connection(bool used);
   void note_host_failure(const std::string& remote, const Reply& why, bool greeted);
   void close_attempt();
   void give_up_attempt();

@@ -2,6 +2,7 @@
 // whatever state their items are. Only held recipients do not age: they wait for a person.
 #include "log/events.h"
 #include "queue/queue_core.h"
+#include "smtp/reply_parser.h"
 
 namespace veredus::queue_detail {
 
@@ -14,15 +15,9 @@ constexpr Millis kLookAgain{1000};
 
 // The text of a recorded reply as a reply again.
 Reply reply_of(const std::string& text) {
-  Reply reply;
-  reply.code = 451;
-  std::string_view rest = text;
-  auto code = parse_uint(rest.substr(0, std::min<size_t>(3, rest.size())), 599);
-  if (code && *code >= 200) {
-    reply.code = static_cast<uint16_t>(*code);
-    rest = trimmed(rest.substr(3));
-  }
-  reply.lines.emplace_back(rest.empty() ? std::string_view("not tried yet") : rest);
+  Reply reply = reply_from_text(text);
+  if (reply.code == 0) reply.code = 451;
+  if (reply.lines[0].empty()) reply.lines[0] = "not tried yet";
   return reply;
 }
 

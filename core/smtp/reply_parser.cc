@@ -45,6 +45,18 @@ EnhancedCode take_enhanced(std::string_view& text, uint16_t code) {
 
 }  // namespace
 
+Reply reply_from_text(std::string_view text) {
+  Reply reply;
+  auto code = parse_uint(text.substr(0, std::min<size_t>(3, text.size())), 599);
+  if (code && *code >= 200 && (text.size() == 3 || text[3] == ' ')) {
+    reply.code = static_cast<uint16_t>(*code);
+    text.remove_prefix(std::min<size_t>(4, text.size()));
+    reply.enhanced = take_enhanced(text, reply.code);
+  }
+  reply.lines.emplace_back(text);
+  return reply;
+}
+
 size_t ReplyParser::feed(std::string_view octets) {
   size_t used = 0;
   while (state_ == State::partial) {

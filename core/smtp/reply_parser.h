@@ -10,6 +10,9 @@
 
 namespace veredus {
 
+// A reply as Reply::joined() wrote it: "450 4.2.1 busy". Code 0 when the text begins with none.
+Reply reply_from_text(std::string_view text);
+
 class ReplyParser {
  public:
   enum class State : uint8_t { partial, complete, broken };

@@ -53,6 +53,7 @@ class ServerMachine {
     return mode_ == Mode::commands && !in_transaction() && asked_ == Asked::nothing;
   }
   bool closing() const { return closing_; }
+  bool quit() const { return closing_ && !close_error_; }  // the client said QUIT
   void set_authenticated(bool yes) { authenticated_ = yes; }  // by XCLIENT's LOGIN
   bool authenticated() const { return authenticated_; }
   bool too_many_errors() const { return too_many_; }
