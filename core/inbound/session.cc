@@ -141,7 +141,8 @@ Task<void> Session::find_client_name() {
   auto names = co_await context_.resolver->query(reverse_name(ip), DnsType::ptr, deadline);
   if (names->records.empty()) co_return;
   std::string name = names->records.front().text;
-  auto back = co_await context_.resolver->query(name, ip.family == 4 ? DnsType::a : DnsType::aaaa, deadline);
+  DnsType type = ip.family == 4 ? DnsType::a : DnsType::aaaa;
+  auto back = co_await context_.resolver->query(name, type, deadline);
   for (const DnsRecord& record : back->records)
     if (record.address == ip) origin_.client_name = name;
 }

@@ -120,7 +120,7 @@ int spool_verify(const SpoolInvocation& call) {
                                  {"running", report->running}}.dump());
     } else {
       say(counted(report->messages, "unfinished message") + " in " + counted(report->segments, "segment") + " with " +
-          counted(report->records, "record") + " and " + counted(report->bodies, "body file") + ", " + format_size(report->octets) +
+          counted(report->records, "record") + " and " + counted(report->bodies, "body file") + ", " + format_size(report->octets) + (report->octets < 1024 ? " octets" : "") +
           " read: " + (report->problems == 0 ? "everything is whole" : counted(report->problems, "problem")));
     }
     return report->problems == 0 ? EX_OK : EX_DATAERR;
