@@ -12,6 +12,12 @@
 
 using namespace veredus;
 
+TEST_CASE("an empty piece does not change a chained checksum") {
+  uint32_t first = crc32("abc");
+  CHECK(crc32(std::string_view(), first) == first);
+  CHECK(crc32("def", first) == crc32("abcdef"));
+}
+
 TEST_CASE("message ids are unique, ordered and survive a clock that steps back") {
   FakeClock clock;
   IdGenerator generator(clock, 3);

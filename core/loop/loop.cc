@@ -101,11 +101,12 @@ void Loop::forget_turn_end(TurnEnd* observer) { std::erase(turn_ends_, observer)
 
 void Loop::post(std::unique_ptr<Job> job) {
   Job* mine = job.release();
-  mine->next_ = inbox_.load(std::memory_order_relaxed);
-  while (!inbox_.compare_exchange_weak(mine->next_, mine, std::memory_order_release, std::memory_order_relaxed)) {
-  }
-  // Only the first of a batch has to wake the loop: it takes the whole inbox at once.
-  if (!mine->next_) uv_async_send(&async_);
+  Job* head = inbox_.load(std::memory_order_relaxed);
+  do {
+    mine->next_ = head;
+  } while (!inbox_.compare_exchange_weak(head, mine, std::memory_order_release, std::memory_order_relaxed));
+  // From here on the job may have run and be gone. Only the first of a batch has to wake the loop: it takes the whole inbox at once.
+  if (!head) uv_async_send(&async_);
 }
 
 void Loop::drain_inbox() {

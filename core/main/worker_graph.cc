@@ -16,12 +16,23 @@ namespace {
 
 constexpr unsigned kPoolThreads = 4;
 constexpr Millis kDrainMargin{1'000};
+constexpr int kLockTries = 10;
+constexpr Millis kLockPause{50};
 
 std::vector<std::unique_ptr<Loop>> make_loops(const Clock& clock, uint32_t wanted) {
   unsigned count = wanted > 0 ? wanted : std::max(1u, std::thread::hardware_concurrency());
   std::vector<std::unique_ptr<Loop>> out;
   for (unsigned i = 0; i < count; ++i) out.push_back(std::make_unique<Loop>(clock, i));
   return out;
+}
+
+// `veredus spool verify` and its like hold the lock for a moment; another daemon holds it for good.
+Result<std::unique_ptr<LogSpool>> open_patiently(Storage& storage, const Clock& clock, const SpoolSettings& settings, SpoolObserver& observer) {
+  for (int tries = 0;; ++tries) {
+    auto spool = LogSpool::open(storage, clock, spool_options(settings), observer);
+    if (spool || spool.error().code != Errc::busy || tries == kLockTries) return spool;
+    std::this_thread::sleep_for(kLockPause);
+  }
 }
 
 uint64_t random_seed() {
@@ -67,7 +78,7 @@ Status WorkerGraph::open_spool() {
   auto storage = PosixStorage::open_directory(settings_->spool.path);
   if (!storage) return storage.error();
   storage_ = std::move(*storage);
-  auto spool = LogSpool::open(*storage_, clock_, spool_options(settings_->spool), spool_events_);
+  auto spool = open_patiently(*storage_, clock_, settings_->spool, spool_events_);
   if (!spool) return spool.error();
   spool_ = std::move(*spool);
   return {};
