@@ -92,7 +92,8 @@ def test_list_show_cat():
         assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", one["next"]), one
         whole = daemon.run("queue", "cat", first).stdout
         assert whole.startswith(b"Received: ") and whole.endswith(MESSAGE) and len(whole) == listed[0]["size"], (len(whole), listed[0]["size"])
-        assert daemon.cmd("queue", "show", first, json=True)[0] == listed[0]
+        shown = daemon.cmd("queue", "show", first, json=True)[0]
+        assert shown == listed[0], (shown, listed[0])
         text = daemon.cmd("queue", "show", first)
         for word in (first, "s@client.test", "a@x.test", "b@y.test", "127.0.0.1"):
             assert word in text, text

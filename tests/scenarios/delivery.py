@@ -9,7 +9,7 @@ import time
 from lib_delivery import Watched, assert_final, core_for, final, message, token
 from lib_veredus import *
 
-MEMORY_KIB = 12 << 10 if "san" not in os.path.basename(BUILD) else 64 << 10  # sanitizers keep what was freed
+MEMORY_KIB = 12 << 10 if "san" not in os.path.basename(BUILD) else 240 << 10  # sanitizers keep what was freed
 TWO, THREE, FOUR = "127.0.0.2", "127.0.0.3", "127.0.0.4"
 
 

@@ -1,4 +1,5 @@
 # What every part of the scenario library needs: waiting for a condition, free ports, and the runner of test_* functions.
+import functools
 import os
 import random
 import re
@@ -53,6 +54,13 @@ def work_dir():
     path = tempfile.mkdtemp(prefix="veredus-scenario-")
     os.chmod(path, 0o755)
     return path
+
+
+@functools.lru_cache
+def sanitized():
+    """Whether the daemon is built with the address sanitizer: then its memory says nothing."""
+    with open(VEREDUSD, "rb") as file:
+        return b"__asan_init" in file.read()
 
 
 def is_root():
