@@ -93,6 +93,9 @@ def test_list_show_cat():
         whole = daemon.run("queue", "cat", first).stdout
         assert whole.startswith(b"Received: ") and whole.endswith(MESSAGE) and len(whole) == listed[0]["size"], (len(whole), listed[0]["size"])
         shown = daemon.cmd("queue", "show", first, json=True)[0]
+        for item in (shown, listed[0]):  # the time of an attempt is kept by another clock, and may differ by a millisecond
+            for recipient in item["recipients"]:
+                recipient["next"] = recipient["next"][:16]
         assert shown == listed[0], (shown, listed[0])
         text = daemon.cmd("queue", "show", first)
         for word in (first, "s@client.test", "a@x.test", "b@y.test", "127.0.0.1"):
