@@ -315,6 +315,15 @@ TEST_CASE("files that cannot be read are errors, and a pipe does not block") {
             "/30-large.yaml: is larger than 4 MiB\n");
 }
 
+TEST_CASE("the control socket is found although something else is wrong") {
+  Directory dir;
+  CHECK(find_control_path(dir.path) == "/run/veredus/control");
+  dir.write("00-broken.yaml", "core: [\n");
+  dir.write("10-core.yaml", "core:\n  nonsense: 1\n  control: /somewhere/control\n");
+  CHECK(find_control_path(dir.path) == "/somewhere/control");
+  CHECK(find_control_path("/nonexistent") == "/run/veredus/control");
+}
+
 TEST_CASE("the sample fragment loads without a warning and is safe") {
   auto result = load_config(VEREDUS_SAMPLE_CONF, options());
   REQUIRE_MESSAGE(result.ok(), result.error_text());

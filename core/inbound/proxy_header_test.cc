@@ -24,6 +24,8 @@ std::string outcome(std::string_view input) {
 TEST_CASE("version 1") {
   CHECK(outcome("PROXY TCP4 192.0.2.7 192.0.2.1 4711 25\r\nEHLO") == "192.0.2.7:4711 192.0.2.1:25 +4");
   CHECK(outcome("PROXY TCP6 2001:db8::7 2001:db8::1 1 25\r\n") == "[2001:db8::7]:1 [2001:db8::1]:25 +0");
+  CHECK(outcome("PROXY TCP6 ::ffff:192.0.2.7 2001:db8::1 1 25\r\n") == "192.0.2.7:1 [2001:db8::1]:25 +0");
+  CHECK(outcome("PROXY TCP4 ::ffff:192.0.2.7 192.0.2.1 1 25\r\n") == "error");
   CHECK(outcome("PROXY UNKNOWN\r\n") == "unknown +0");
   CHECK(outcome("PROXY UNKNOWN ffff ffff 1 2\r\n") == "unknown +0");
   for (const char* bad :

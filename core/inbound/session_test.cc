@@ -3,6 +3,7 @@
 #include "inbound/session.h"
 
 #include "inbound/test_rig.h"
+#include "net/fake_resolver.h"
 
 using namespace veredus;
 
@@ -288,4 +289,43 @@ TEST_CASE("XCLIENT changes who the client is, and what it may do") {
   Rig::Client other(rig, "127.0.0.2");
   hello(other);
   CHECK(other.code("XCLIENT ADDR=127.0.0.1\r\n") == "550");
+}
+
+TEST_CASE("ptr_lookup: a client's name counts if it leads back to the address") {
+  Rig rig([](Settings& s) { s.ptr_lookup = true; });
+  FakeResolver resolver(rig.loop);
+  rig.context->resolver = &resolver;
+  resolver.add_ptr("1.0.0.127.in-addr.arpa", "real.test");
+  resolver.add_a("real.test", "127.0.0.1");
+  resolver.add_ptr("2.0.0.127.in-addr.arpa", "real.test");
+  Rig::Client known(rig);
+  hello(known);
+  CHECK(known.send_message(kMessage).starts_with("250"));
+  CHECK(rig.queue.added.at(0)->content.head.find("(real.test [127.0.0.1])") != std::string::npos);
+  Rig::Client pretender(rig, "127.0.0.2"), nameless(rig, "127.0.0.3");
+  for (Rig::Client* client : {&pretender, &nameless}) {
+    hello(*client);
+    CHECK(client->send_message(kMessage).starts_with("250"));
+    CHECK(rig.queue.added.back()->content.head.find("real.test") == std::string::npos);
+  }
+}
+
+TEST_CASE("the last reply reaches a client that still sends") {
+  Rig rig([](Settings& s) { s.limits.errors = 3; });
+  Rig::Client client(rig);
+  hello(client);
+  std::string much;
+  for (int i = 0; i < 20'000; ++i) much += "NONSENSE\r\n";
+  client.send(much);
+  CHECK(client.read(1000).find("421 4.7.0") != std::string::npos);
+  CHECK(client.closes());
+}
+
+TEST_CASE("an idle client is told 421 when the daemon stops, and is not waited for") {
+  Rig rig;
+  Rig::Client idle(rig);
+  hello(idle);
+  rig.context->stop();
+  CHECK(rig.until([&] { return rig.scope.running() == 0; }));
+  CHECK(idle.read(1).starts_with("421 4.3.2"));
 }

@@ -1,4 +1,4 @@
-// The text form: "control,status,life,listener,listener,...".
+// The text form: "control,status,life,board,listener,listener,...".
 #include "main/descriptors.h"
 
 #include "base/text.h"
@@ -6,7 +6,7 @@
 namespace veredus {
 
 std::string encode_descriptors(const HandedDescriptors& d) {
-  std::string out = std::to_string(d.control) + "," + std::to_string(d.status) + "," + std::to_string(d.life);
+  std::string out = std::to_string(d.control) + "," + std::to_string(d.status) + "," + std::to_string(d.life) + "," + std::to_string(d.board);
   for (int fd : d.listeners) out += "," + std::to_string(fd);
   return out;
 }
@@ -19,12 +19,13 @@ Result<HandedDescriptors> decode_descriptors(const char* text) {
     if (!number) return fail(Errc::invalid, "bad list of descriptors");
     numbers.push_back(static_cast<int>(*number));
   }
-  if (numbers.size() < 3) return fail(Errc::invalid, "list of descriptors is too short");
+  if (numbers.size() < 4) return fail(Errc::invalid, "list of descriptors is too short");
   HandedDescriptors out;
   out.control = numbers[0];
   out.status = numbers[1];
   out.life = numbers[2];
-  out.listeners.assign(numbers.begin() + 3, numbers.end());
+  out.board = numbers[3];
+  out.listeners.assign(numbers.begin() + 4, numbers.end());
   return out;
 }
 

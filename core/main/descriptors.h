@@ -13,6 +13,7 @@ struct HandedDescriptors {
   int control = -1;
   int status = -1;  // the worker writes "ready\n"
   int life = -1;    // ends when the supervisor is gone
+  int board = -1;   // CrashBoard
 };
 
 constexpr const char* kDescriptorsVariable = "VEREDUS_DESCRIPTORS";

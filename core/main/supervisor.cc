@@ -84,6 +84,7 @@ int Supervisor::prepare() {
     return done.error().code == Errc::not_found ? EX_NOUSER : EX_OSERR;
   }
   raise_file_limit();
+  if (auto made = board_.make(); !made) log_.write(events::kWorkerFailed, {{"reason", made.error().text}});
   log_.write(events::kSupervisorStarted, {{"conf", conf_dir_}, {"listeners", settings_->listeners.size()}});
   return 0;
 }
@@ -176,9 +177,11 @@ void Supervisor::become_worker(int status_fd, int life_fd) {
   handed.status = status_fd;
   handed.life = life_fd;
   for (int fd : handed.listeners) fcntl(fd, F_SETFD, 0);
-  for (int fd : {handed.control, handed.status, handed.life}) fcntl(fd, F_SETFD, 0);
+  handed.board = board_.fd();
+  for (int fd : {handed.control, handed.status, handed.life, handed.board}) fcntl(fd, F_SETFD, 0);
   if (change_user_ && (initgroups(settings_->user.c_str(), gid_) != 0 || setgid(gid_) != 0 || setuid(uid_) != 0)) _exit(EX_NOPERM);
   prctl(PR_SET_PDEATHSIG, SIGKILL);  // changing the user clears it
+  setenv(kSuspectsVariable, history_.suspects().c_str(), 1);
   setenv(kDescriptorsVariable, encode_descriptors(handed).c_str(), 1);
   execl("/proc/self/exe", "veredusd", "--worker", "--conf", conf_dir_.c_str(), static_cast<char*>(nullptr));
   _exit(EX_OSERR);
@@ -254,6 +257,12 @@ void Supervisor::reap() {
     if (pid == worker_) worker_ended(status);
 }
 
+// A worker that somebody killed is not the message's fault.
+void Supervisor::note_crash(int number) {
+  std::vector<MessageId> in_hand = board_.take();
+  if (number != 0 && number != SIGKILL && number != SIGTERM) history_.add(in_hand);
+}
+
 void Supervisor::worker_ended(int status) {
   worker_ = -1;
   if (status_read_ >= 0) close(std::exchange(status_read_, -1));
@@ -265,6 +274,7 @@ void Supervisor::worker_ended(int status) {
     exit_code_ = code == 0 ? EX_SOFTWARE : code;
     return;
   }
+  note_crash(WIFSIGNALED(status) ? WTERMSIG(status) : 0);
   if (clock_.mono() - worker_started_ > kStableAfter) crashes_ = 0;
   Millis wait = std::min<Millis>(kFirstBackOff * (1 << std::min(crashes_, 8)), kLongestBackOff);
   ++crashes_;

@@ -11,6 +11,7 @@
 #include "config/load.h"
 #include "log/log.h"
 #include "log/sinks.h"
+#include "main/crash_board.h"
 #include "main/descriptors.h"
 
 namespace veredus {
@@ -33,6 +34,7 @@ class Supervisor {
   void read_status();
   void reap();
   void worker_ended(int wait_status);
+  void note_crash(int signal_number);
   void notify(const std::string& state);
   int poll_patience() const;
 
@@ -45,6 +47,8 @@ class Supervisor {
   uid_t uid_ = 0;
   gid_t gid_ = 0;
   bool change_user_ = false;
+  CrashBoard board_;
+  CrashHistory history_;
   int signal_fd_ = -1;
   int status_read_ = -1;
   int life_write_ = -1;  // closed = the worker ends

@@ -56,6 +56,7 @@ WorkerGraph::WorkerGraph(std::string conf_dir, SettingsPtr settings, HandedDescr
       own_(OwnAddresses::of_host()),
       main_scope_(*loops_[0]) {
   sinks_.add(&stderr_sink_);
+  if (auto attached = board_.attach(handed_.board); !attached) main_log_.log.write(events::kWorkerFailed, {{"reason", attached.error().text}});
   main_log_.log.set_threshold(severity_of(settings_->log_level));
 }
 
@@ -90,6 +91,7 @@ void WorkerGraph::build_loops() {
   for (auto& loop : loops_) {
     workers_.push_back(std::make_unique<WorkerLoop>(*loop, parts));
     contexts.push_back(&workers_.back()->outbound);
+    if (CrashBoard::Cell* cell = board_.cell(loop->index())) contexts.back()->in_hand = cell;
   }
   courier_ = std::make_unique<OutboundCourier>(std::move(contexts));
 }
@@ -131,6 +133,7 @@ Task<void> WorkerGraph::live() {
   if (!recovered) {
     exit_code_ = failed(recovered.error());
   } else if (!signals_->stop_asked()) {
+    co_await hold_suspects();
     open_for_business();
     while (!signals_->stop_asked()) {
       co_await signals_->any(Deadline::never());
@@ -140,6 +143,17 @@ Task<void> WorkerGraph::live() {
     co_await drain();
   }
   loops_[0]->stop();
+}
+
+// Messages that were in hand at several crashes wait for an administrator, so that the rest can be delivered.
+Task<void> WorkerGraph::hold_suspects() {
+  for (MessageId id : parse_suspects(getenv(kSuspectsVariable))) {
+    QueueFilter filter;
+    filter.ids = {id};
+    filter.state = RecipientState::queued;
+    auto held = co_await queue_->act(std::move(filter), QueueAction::hold, "crash");
+    if (!held) main_log_.log.write(events::kWorkerFailed, {{"id", id.text()}, {"reason", held.error().text}});
+  }
 }
 
 void WorkerGraph::open_for_business() {

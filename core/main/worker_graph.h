@@ -12,6 +12,7 @@
 #include "control/server.h"
 #include "log/sinks.h"
 #include "loop/work_pool.h"
+#include "main/crash_board.h"
 #include "main/descriptors.h"
 #include "main/signals.h"
 #include "main/spool_events.h"
@@ -40,6 +41,7 @@ class WorkerGraph {
   void start_threads();
   void settle();
   Task<void> live();  // loop 0: recover, accept, wait for the end, drain
+  Task<void> hold_suspects();
   void open_for_business();
   void open_listeners();
   void accepted(size_t listener, int fd, Endpoint peer);
@@ -62,6 +64,7 @@ class WorkerGraph {
   std::string conf_dir_;
   SettingsPtr settings_;
   HandedDescriptors handed_;
+  CrashBoard board_;
   RealClock clock_;
   WallTime started_;
   FdSink stderr_sink_;

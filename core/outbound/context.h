@@ -36,6 +36,8 @@ struct OutboundContext {
   SourcePicker sources;
   std::minstd_rand random;
   uint64_t turn = 0;      // of balanced next hops
+  std::atomic<uint64_t> nobody_looks{0};
+  std::atomic<uint64_t>* in_hand = &nobody_looks;  // the message this loop is busy with, for whoever looks after a crash
   bool draining = false;  // no further attempts; what is in hand is finished
   OutboundCounters counters;
   Scope scope;            // last: its tasks use all of the above

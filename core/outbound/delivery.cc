@@ -10,6 +10,20 @@ namespace veredus {
 
 namespace {
 
+// Several deliveries share a loop: the last one to begin is named, and only it takes the name away.
+class InHand {
+ public:
+  InHand(std::atomic<uint64_t>& cell, MessageId id) : cell_(cell), id_(id.value) { cell_.store(id_, std::memory_order_relaxed); }
+  ~InHand() {
+    if (cell_.load(std::memory_order_relaxed) == id_) cell_.store(0, std::memory_order_relaxed);
+  }
+  InHand(const InHand&) = delete;
+
+ private:
+  std::atomic<uint64_t>& cell_;
+  uint64_t id_;
+};
+
 using Fate = RecipientResult::Fate;
 
 RecipientOutcome untried(uint32_t recipient) {
@@ -138,6 +152,7 @@ Task<bool> Delivery::take_attempt() {
 }
 
 Task<void> Delivery::perform() {
+  InHand named(*context_.in_hand, attempt_->message->envelope.id);
   if (!hooks_asked_ && Runner::any(Stage::attempt, hooks_)) co_await ask_attempt_hooks();
   hooks_asked_ = true;
   co_await run_transactions();

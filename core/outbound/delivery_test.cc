@@ -61,6 +61,15 @@ TEST_CASE("messages go over one connection, dots and all") {
   }
 }
 
+TEST_CASE("a next hop that answers more than it was asked is a failed host, not a reason to connect again and again") {
+  OneHop one;
+  one.says("EHLO", "250 hop.test\r\n250 hop.test\r\n");
+  one.deliver({"a@to.test"});
+  CHECK(one.hop.connections <= 2);
+  CHECK(one.hop.contents.empty());
+  CHECK(one.rig.ended == LeaseEnd::error);
+}
+
 TEST_CASE("each recipient has its own answer") {
   OneHop one;
   one.says("RCPT TO:<b@", "550 5.1.1 no such user\r\n");

@@ -95,4 +95,11 @@ TEST_CASE("every cut of the input gives the same reply") {
   }
 }
 
+TEST_CASE("a recorded reply is read back as it was") {
+  for (const char* text : {"450 4.2.1 busy", "550 no code", "250 2.0.0 Ok: queued as X", "421"}) CHECK(reply_from_text(text).joined() == text);
+  CHECK(reply_from_text("450 4.2.1 busy").enhanced == EnhancedCode{4, 2, 1});
+  CHECK(reply_from_text("450 5.2.1 other class").enhanced == EnhancedCode{});
+  for (const char* none : {"", "not a reply", "99 x", "4500 x"}) CHECK(reply_from_text(none).code == 0);
+}
+
 }  // namespace veredus
