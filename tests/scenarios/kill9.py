@@ -6,6 +6,7 @@ import os
 import random
 import re
 import signal
+import socket
 import time
 
 from lib_delivery import core_for
@@ -36,6 +37,17 @@ def kill_all(daemon):
     kill(daemon.process.pid)
     daemon.process.wait(10)
     wait_until(lambda: not daemon.processes(), 10, lambda: f"the supervisor is dead, still there: {daemon.processes()}")
+    wait_until(lambda: nobody_listens(daemon.control), 10, "the sockets of the dead are closed")
+
+
+def nobody_listens(path):
+    """A process that is being killed has no command line any more, but for a moment still its descriptors."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(path)
+        except OSError:
+            return True
+    return False
 
 
 class Expected:
