@@ -184,6 +184,7 @@ def test_killed_while_starting():
             sink.start()
             daemon.cmd("queue", "retry", "--older", "0s")
             daemon.wait_empty(30)
+            sink.stop()  # writes down what it has not yet
             ids = sink.ids()
             assert set(ids) == set(acknowledged) and len(ids) == 2500, f"{len(ids)} arrived, {len(set(ids))} of them distinct"
 
@@ -210,6 +211,8 @@ def test_killed_while_compacting():
             waiting.start()
             daemon.cmd("queue", "retry", "--older", "0s")
             daemon.wait_empty(30)
+            for one in (sink, waiting):
+                one.stop()  # writes down what it has not yet
             ids = set(sink.ids()) | set(waiting.ids())
             lost = set(acknowledged) - ids
             assert not lost, f"{len(lost)} of {len(acknowledged)} lost, such as {sorted(lost)[:5]}"
