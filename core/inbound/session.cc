@@ -58,6 +58,7 @@ Task<void> Session::run() {
   if (opened) co_await converse();
   co_await flush();
   stream_->shutdown();
+  close();
   if (opened && !machine_->quit()) co_await linger();
 }
 

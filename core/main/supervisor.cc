@@ -18,6 +18,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <thread>
 
 #include "log/events.h"
 #include "main/activation.h"
@@ -32,6 +33,8 @@ constexpr Millis kLongestBackOff{30'000};
 constexpr Seconds kStableAfter{60};
 constexpr Seconds kKillMargin{5};
 constexpr rlim_t kSpareDescriptors = 256;
+constexpr int kBindTries = 20;
+constexpr Millis kBindPause{50};
 
 Error os_failure(const std::string& doing) { return fail(Errc::io, doing + ": " + std::strerror(errno)); }
 
@@ -42,6 +45,16 @@ Status make_directory(const std::string& path, mode_t mode, bool change_user, ui
   if (!made && errno != EEXIST) return os_failure("cannot create " + path);
   if (made && change_user && chown(path.c_str(), uid, gid) != 0) return os_failure("cannot give " + path + " to the worker's user");
   return {};
+}
+
+// A daemon that was killed a moment ago may still be dying; one that lives keeps its sockets for longer than this.
+template <typename F>
+Result<int> patiently(F bind) {
+  for (int tries = 0;; ++tries) {
+    Result<int> fd = bind();
+    if (fd || fd.error().code != Errc::busy || tries == kBindTries) return fd;
+    std::this_thread::sleep_for(kBindPause);
+  }
 }
 
 std::string parent_of(const std::string& path) {
@@ -122,7 +135,7 @@ Status Supervisor::open_sockets() {
       activated.erase(given);
       continue;
     }
-    auto fd = bind_listener(listener.address);
+    auto fd = patiently([&] { return bind_listener(listener.address); });
     if (!fd) return fd.error();
     handed_.listeners.push_back(*fd);
   }
@@ -131,7 +144,7 @@ Status Supervisor::open_sockets() {
     close(unwanted.fd);
   }
   unsigned mode = static_cast<unsigned>(std::strtoul(settings_->control_mode.c_str(), nullptr, 8));
-  auto control = bind_unix(settings_->control, mode);
+  auto control = patiently([&] { return bind_unix(settings_->control, mode); });
   if (!control) return control.error();
   handed_.control = *control;
   if (change_user_ && chown(settings_->control.c_str(), uid_, gid_) != 0) return os_failure("cannot give the control socket away");

@@ -72,6 +72,7 @@ Status WorkerGraph::open() {
   router_ = std::make_unique<OutboundRouter>(settings_, workers_[0]->runner);
   reporter_ = std::make_unique<BounceReporter>(loop, *spool_, *queue_, workers_[0]->runner, main_log_.log, workers_[0]->ids, settings_);
   queue_->connect(*router_, *courier_, *reporter_);
+  for (auto& worker : workers_) worker->log.flush();
   return {};
 }
 

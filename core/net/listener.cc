@@ -27,7 +27,7 @@ Error bind_failure(const std::string& where, int code) {
   if (code == EACCES && !path) text += "; ports below 1024 need root or CAP_NET_BIND_SERVICE";
   if (code == ENOENT && path) text += "; the folder does not exist";
   if (code == EADDRNOTAVAIL) text += "; no interface of this host has that address";
-  return fail(Errc::io, std::move(text));
+  return fail(code == EADDRINUSE ? Errc::busy : Errc::io, std::move(text));
 }
 
 Error closing(int fd, Error error) {

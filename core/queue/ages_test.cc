@@ -42,7 +42,7 @@ TEST_CASE("scheduled items expire though their next attempt is far away") {
   CHECK(world.queue->counters().expired == 1);
   REQUIRE(world.reporter.made.size() == 1);
   CHECK(world.reporter.made[0].recipients[0].reply.code == 450);
-  CHECK(world.reporter.made[0].recipients[0].reply.lines[0] == "4.0.0 not now");
+  CHECK(world.reporter.made[0].recipients[0].reply.joined() == "450 4.0.0 not now");
 }
 
 TEST_CASE("null-sender messages expire on their own term") {

@@ -77,11 +77,32 @@ void QueueCore::failed(Index index, const Reply& failure) {
   record_waiting(index);
 }
 
+// Addresses are told where the message is in memory, as it is before its first attempt.
+void QueueCore::log_waiting(Index index, const DestinationRecord& destination) {
+  if (!log_.wants(events::kRecipientDeferred.severity)) return;
+  const ItemRecord& item = items_[index];
+  const MessageRecord& message = messages_[item.message];
+  std::string id = message.id.text(), reply = destination.last_reply.joined(), next = iso8601(wall_of(destination.not_before));
+  for (uint32_t recipient : item.recipients.list()) {
+    std::string_view address;
+    if (message.resident != kNone && residents_[message.resident].message)
+      address = residents_[message.resident].message->envelope.recipients[recipient].address.text();
+    log_.write(events::kRecipientDeferred, {{"id", id},
+                                            {"recipient", address},
+                                            {"destination", destination.to->name},
+                                            {"remote", ""},
+                                            {"reply", reply},
+                                            {"attempts", attempts_of(item)},
+                                            {"next", next}});
+  }
+}
+
 // The states of the first waiting items are written and their contents let go. The rest follows from the
 // destination's state; after a restart they are simply tried again.
 void QueueCore::record_waiting(Index index) {
   const DestinationRecord& destination = destinations_[index];
   for (Index item : ready_.ahead(destination, kMostRecorded)) {
+    log_waiting(item, destination);
     drop_user(item);
     for (uint32_t recipient : items_[item].recipients.list()) {
       RecipientStatus status;

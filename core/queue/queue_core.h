@@ -171,6 +171,7 @@ class QueueCore final : TurnEnd {
   void works(Index destination);
   void failed(Index destination, const Reply& failure);
   void record_waiting(Index destination);
+  void log_waiting(Index item, const DestinationRecord& destination);
   void joined_waiting(Index item, bool was_due);
   void probe_by(Index destination, MonoTime when);
   void count_failures(ItemRecord& item);

@@ -163,14 +163,13 @@ Task<Result<std::string>> LogSpool::read_body(Loop& loop, std::shared_ptr<LargeB
 
 Status LogSpool::accepting() const {
   if (Status problem = parts_->writer->problem(); !problem) return problem;
-  if (parts_->maker->full()) return fail(Errc::no_space, "the spool is full");
-  return {};
+  return parts_->maker->accepting();
 }
 
 SpoolStatus LogSpool::status() const {
   SpoolStatus out;
   Status open = accepting();
-  out.writable = parts_->writer->problem().ok();
+  out.writable = open.ok();
   if (!open) out.problem = open.error().text;
   out.free_octets = parts_->maker->free_octets();
   out.syncs = parts_->writer->syncs();

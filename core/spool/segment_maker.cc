@@ -21,6 +21,7 @@ SegmentMaker::~SegmentMaker() { finish(); }
 
 void SegmentMaker::start(std::function<void()> ready) {
   ready_ = std::move(ready);
+  check_space();  // a disk that is full is known before the first message
   thread_ = std::thread([this] { run(); });
 }
 
@@ -58,7 +59,6 @@ void SegmentMaker::finish() {
 }
 
 void SegmentMaker::run() {
-  check_space();
   auto next_check = std::chrono::steady_clock::now() + options_.check_interval;
   std::unique_lock lock(mutex_);
   for (;;) {
@@ -96,8 +96,7 @@ void SegmentMaker::prepare() {
       failed_ = made.error();
   }
   changed_.notify_all();
-  bool short_of_space = short_of_space_.load();
-  set_full(short_of_space || !made.ok(), made ? "free space is below the reserve" : made.error().text);
+  settle_refusal(made ? Status() : Status(made.error()), false);
   if (again && ready_) ready_();
 }
 
@@ -136,17 +135,31 @@ void SegmentMaker::check_space() {
   if (!space) return;
   free_octets_.store(space->octets);
   short_of_space_.store(space->octets < options_.reserve || space->inodes < kFewInodes);
-  bool failed = false;
+  Status made;
   {
     std::lock_guard lock(mutex_);
-    failed = failed_.has_value();
+    if (failed_) made = *failed_;
   }
-  set_full(short_of_space_.load() || failed, space->inodes < kFewInodes ? "no inodes are left" : "free space is below the reserve");
+  settle_refusal(made, space->inodes < kFewInodes);
 }
 
-void SegmentMaker::set_full(bool full, const std::string& why) {
-  if (full_.exchange(full) == full) return;
-  observer_.spool_event(full ? SpoolEvent::full : SpoolEvent::space_again, "", full ? why : "new messages are accepted again");
+void SegmentMaker::settle_refusal(const Status& made, bool few_inodes) {
+  Refusal now = short_of_space_.load() ? Refusal::full : Refusal::none;
+  if (!made) now = made.error().code == Errc::no_space ? Refusal::full : Refusal::broken;
+  if (refusal_.exchange(now) == now) return;
+  std::string why = !made ? made.error().text : few_inodes ? "no inodes are left" : "free space is below the reserve";
+  if (now == Refusal::full) observer_.spool_event(SpoolEvent::full, "", why);
+  if (now == Refusal::broken) observer_.spool_event(SpoolEvent::write_failed, "segments", why);
+  if (now == Refusal::none) observer_.spool_event(SpoolEvent::space_again, "", "new messages are accepted again");
+}
+
+Status SegmentMaker::accepting() const {
+  switch (refusal_.load(std::memory_order_relaxed)) {
+    case Refusal::none: return {};
+    case Refusal::full: return fail(Errc::no_space, "the spool is full");
+    case Refusal::broken: return fail(Errc::io, "the spool cannot be written");
+  }
+  return {};
 }
 
 }  // namespace veredus::spool_detail

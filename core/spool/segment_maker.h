@@ -34,7 +34,7 @@ class SegmentMaker {
   void discard(uint32_t number);               // [writer] nothing in it counts
   void finish();                               // returns when all is sealed; the thread has ended
 
-  bool full() const { return full_.load(std::memory_order_relaxed); }
+  Status accepting() const;                    // [any] cheap: is there room for new mail, and a segment to put it in?
   uint64_t free_octets() const { return free_octets_.load(std::memory_order_relaxed); }
 
  private:
@@ -48,7 +48,7 @@ class SegmentMaker {
   uint64_t fitting_size() const;
   void seal(Retired retired);
   void check_space();
-  void set_full(bool full, const std::string& why);
+  void settle_refusal(const Status& made, bool few_inodes);
 
   Storage& storage_;
   Index& index_;
@@ -63,7 +63,8 @@ class SegmentMaker {
   bool retry_ = false, ending_ = false;
   std::deque<Retired> retired_;
   uint32_t next_number_;
-  std::atomic<bool> full_{false};
+  enum class Refusal : uint8_t { none, full, broken };
+  std::atomic<Refusal> refusal_{Refusal::none};
   std::atomic<bool> short_of_space_{false};
   std::atomic<uint64_t> free_octets_{0};
   std::thread thread_;

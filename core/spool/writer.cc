@@ -97,7 +97,7 @@ bool LogWriter::plan_group(Op*& list, std::vector<Op*>& planned) {
   while (list && room_for(*list, planned.empty())) {
     Op* op = std::exchange(list, list->next);
     planned.push_back(op);
-    if (op->new_mail() && parts_.maker.full() && !op->error) op->error = fail(Errc::no_space, "the spool is full");
+    if (Status room = op->new_mail() && !op->error ? parts_.maker.accepting() : Status(); !room) op->error = room.error();
     if (!op->error) op->plan(*this);
     waiting = waiting || (op->durable() && !op->error);
   }
