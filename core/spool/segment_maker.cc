@@ -85,6 +85,7 @@ void SegmentMaker::run() {
 
 void SegmentMaker::prepare() {
   Result<Prepared> made = make(next_number_++);
+  bool few_inodes = look_at_space();  // a segment may have taken the last of it
   bool again = false;
   {
     std::lock_guard lock(mutex_);
@@ -96,7 +97,7 @@ void SegmentMaker::prepare() {
       failed_ = made.error();
   }
   changed_.notify_all();
-  settle_refusal(made ? Status() : Status(made.error()), false);
+  settle_refusal(made ? Status() : Status(made.error()), few_inodes);
   if (again && ready_) ready_();
 }
 
@@ -130,17 +131,24 @@ void SegmentMaker::seal(Retired retired) {
   if (Segment* ledger = index_.segment(retired.number)) ledger->sealed = sealed.ok();
 }
 
-void SegmentMaker::check_space() {
+// true: it is inodes that are short.
+bool SegmentMaker::look_at_space() {
   Result<FreeSpace> space = storage_.free_space();
-  if (!space) return;
+  if (!space) return false;
+  bool few_inodes = space->inodes < kFewInodes;
   free_octets_.store(space->octets);
-  short_of_space_.store(space->octets < options_.reserve || space->inodes < kFewInodes);
+  short_of_space_.store(space->octets < options_.reserve || few_inodes);
+  return few_inodes;
+}
+
+void SegmentMaker::check_space() {
+  bool few_inodes = look_at_space();
   Status made;
   {
     std::lock_guard lock(mutex_);
     if (failed_) made = *failed_;
   }
-  settle_refusal(made, space->inodes < kFewInodes);
+  settle_refusal(made, few_inodes);
 }
 
 void SegmentMaker::settle_refusal(const Status& made, bool few_inodes) {

@@ -47,6 +47,7 @@ class SegmentMaker {
   Result<Prepared> make(uint32_t number);
   uint64_t fitting_size() const;
   void seal(Retired retired);
+  bool look_at_space();
   void check_space();
   void settle_refusal(const Status& made, bool few_inodes);
 
