@@ -47,8 +47,9 @@ uint64_t limit_of(const Recovery& found, uint32_t number) {
 // What cannot be read was reported by the reader; the rest is not held up by it.
 Result<Batch> describe_batch(MessageReader& reader, const std::vector<MessageId>& ids, size_t from) {
   Batch out;
+  SegmentFiles files(reader.storage());
   for (size_t i = from; i < std::min(ids.size(), from + kScanBatch); ++i)
-    if (Result<StoredMessage> one = reader.describe(ids[i])) out.push_back(std::move(*one));
+    if (Result<StoredMessage> one = reader.describe(ids[i], files)) out.push_back(std::move(*one));
   return out;
 }
 
@@ -139,14 +140,28 @@ Task<Status> LogSpool::scan(Loop& loop, std::function<bool(const StoredMessage&)
     std::lock_guard lock(parts_->index.mutex);
     *ids = parts_->index.ids();
   }
-  for (size_t at = 0; at < ids->size(); at += kScanBatch) {
-    std::function<Result<Batch>()> work = [reader = parts_->reader.get(), ids, at] { return describe_batch(*reader, *ids, at); };
-    Result<Batch> batch = co_await run_on<Batch>(loop, parts_->bodies->pool(), std::move(work));
+  // The next batch is read while this one is visited.
+  std::unique_ptr<Remote<Batch>> next = ask_batch(loop, ids, 0);
+  for (size_t at = kScanBatch; next; at += kScanBatch) {
+    co_await next->answered(Deadline::never());
+    Result<Batch> batch = next->take();
+    next = ask_batch(loop, ids, at);
     if (!batch) co_return batch.error();
     for (const StoredMessage& message : batch.value())
       if (!visit(message)) co_return Status{};
   }
   co_return Status{};
+}
+
+// Null behind the last message.
+std::unique_ptr<Remote<Batch>> LogSpool::ask_batch(Loop& loop, std::shared_ptr<const std::vector<MessageId>> ids, size_t from) {
+  if (from >= ids->size()) return nullptr;
+  auto remote = std::make_unique<Remote<Batch>>(loop);
+  auto promise = std::make_shared<Remote<Batch>::Promise>(remote->promise());
+  MessageReader* reader = parts_->reader.get();
+  bool queued = parts_->bodies->pool().submit([=] { promise->fulfil(describe_batch(*reader, *ids, from)); });
+  if (!queued) promise->fulfil(fail(Errc::busy, "too much blocking work is queued"));
+  return remote;
 }
 
 Task<Result<std::unique_ptr<BodyWriter>>> LogSpool::create_body(Loop& loop) {

@@ -4,7 +4,9 @@
 
 #include <memory>
 #include <string_view>
+#include <vector>
 
+#include "loop/remote.h"
 #include "spool/spool.h"
 #include "spool/storage.h"
 
@@ -71,7 +73,9 @@ class LogSpool final : public Spool {
 
  private:
   struct Parts;
+  using Batch = std::vector<StoredMessage>;
   explicit LogSpool(std::unique_ptr<Parts> parts);
+  std::unique_ptr<Remote<Batch>> ask_batch(Loop& loop, std::shared_ptr<const std::vector<MessageId>> ids, size_t from);
   std::unique_ptr<Parts> parts_;
 };
 

@@ -2,6 +2,7 @@
 #include "spool/message_reader.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include "base/checksum.h"
 #include "base/codec.h"
@@ -27,8 +28,16 @@ Error damaged(Place place) {
 
 }  // namespace
 
+Result<std::shared_ptr<File>> SegmentFiles::open(uint32_t segment) {
+  for (Open& one : open_)
+    if (one.file && one.segment == segment) return one.file;
+  Result<std::shared_ptr<File>> file = storage_.open(segment_name(segment), OpenMode::read);
+  if (file) open_[next_++ % std::size(open_)] = {segment, *file};
+  return file;
+}
+
 template <typename T>
-Result<T> MessageReader::retrying(MessageId id, Result<T> (MessageReader::*read)(const Snapshot&)) {
+Result<T> MessageReader::retrying(MessageId id, Result<T> (MessageReader::*read)(const Snapshot&, SegmentFiles&), SegmentFiles& files) {
   std::optional<Error> last;
   for (int i = 0; i < kTries; ++i) {
     std::optional<Snapshot> known;
@@ -37,7 +46,7 @@ Result<T> MessageReader::retrying(MessageId id, Result<T> (MessageReader::*read)
       known = index_.written_snapshot(lock, id);
     }
     if (!known) return fail(Errc::not_found, "no such message");
-    Result<T> got = (this->*read)(*known);
+    Result<T> got = (this->*read)(*known, files);
     if (got) return got;
     std::lock_guard lock(index_.mutex);
     if (index_.snapshot(id) == known) {
@@ -51,13 +60,26 @@ Result<T> MessageReader::retrying(MessageId id, Result<T> (MessageReader::*read)
 }
 
 Result<std::shared_ptr<const Message>> MessageReader::load(MessageId id) {
-  return retrying<std::shared_ptr<const Message>>(id, &MessageReader::load_at);
+  SegmentFiles files(storage_);
+  return retrying<std::shared_ptr<const Message>>(id, &MessageReader::load_at, files);
 }
 
-Result<StoredMessage> MessageReader::describe(MessageId id) { return retrying<StoredMessage>(id, &MessageReader::describe_at); }
+Result<StoredMessage> MessageReader::describe(MessageId id) {
+  SegmentFiles files(storage_);
+  return describe(id, files);
+}
+
+Result<StoredMessage> MessageReader::describe(MessageId id, SegmentFiles& files) {
+  return retrying<StoredMessage>(id, &MessageReader::describe_at, files);
+}
 
 Result<RawRecord> MessageReader::read_record(Place place, MessageId id) {
-  Result<std::shared_ptr<File>> file = storage_.open(segment_name(place.segment), OpenMode::read);
+  SegmentFiles files(storage_);
+  return read_record(place, id, files);
+}
+
+Result<RawRecord> MessageReader::read_record(Place place, MessageId id, SegmentFiles& files) {
+  Result<std::shared_ptr<File>> file = files.open(place.segment);
   if (!file) return file.error();
   std::string octets(kFirstRead, '\0');
   Result<size_t> got = (*file)->read(place.offset(), octets.data(), octets.size());
@@ -77,8 +99,8 @@ Result<RawRecord> MessageReader::read_record(Place place, MessageId id) {
 }
 
 // The payload as far as its envelope; not checked.
-Result<RawRecord> MessageReader::read_kept(const Snapshot& known) {
-  Result<std::shared_ptr<File>> file = storage_.open(segment_name(known.home.segment), OpenMode::read);
+Result<RawRecord> MessageReader::read_kept(const Snapshot& known, SegmentFiles& files) {
+  Result<std::shared_ptr<File>> file = files.open(known.home.segment);
   if (!file) return file.error();
   RawRecord out;
   for (uint64_t count = kFirstRead;; count *= 8) {
@@ -94,21 +116,21 @@ Result<RawRecord> MessageReader::read_kept(const Snapshot& known) {
   }
 }
 
-Result<std::string> MessageReader::envelope_octets(const Snapshot& known, std::string_view stored) {
+Result<std::string> MessageReader::envelope_octets(const Snapshot& known, std::string_view stored, SegmentFiles& files) {
   if (!known.envelope) return std::string(stored);
-  Result<RawRecord> record = read_record(known.envelope, known.id);
+  Result<RawRecord> record = read_record(known.envelope, known.id, files);
   if (!record) return record.error();
   return std::move(record->payload);
 }
 
 // A result that cannot be read counts as none: the recipient is tried again.
-Result<std::vector<std::optional<RecipientStatus>>> MessageReader::results(const Snapshot& known, std::string_view states) {
+Result<std::vector<std::optional<RecipientStatus>>> MessageReader::results(const Snapshot& known, std::string_view states, SegmentFiles& files) {
   std::vector<std::optional<RecipientStatus>> out(known.marks.size());
   for (StatusPayload& state : decode_states(states))
     if (state.recipient < out.size()) out[state.recipient] = std::move(state.status);
   for (size_t i = 0; i < out.size(); ++i) {
     if (!known.marks[i].status) continue;
-    Result<RawRecord> record = read_record(known.marks[i].status, known.id);
+    Result<RawRecord> record = read_record(known.marks[i].status, known.id, files);
     if (!record && record.error().code != Errc::corrupt) return record.error();
     auto status = record ? decode_status(record->payload) : std::nullopt;
     if (status) out[i] = std::move(status->status);
@@ -116,15 +138,15 @@ Result<std::vector<std::optional<RecipientStatus>>> MessageReader::results(const
   return out;
 }
 
-Result<StoredMessage> MessageReader::describe_at(const Snapshot& known) {
-  Result<RawRecord> record = read_kept(known);
+Result<StoredMessage> MessageReader::describe_at(const Snapshot& known, SegmentFiles& files) {
+  Result<RawRecord> record = read_kept(known, files);
   if (!record) return record.error();
   auto view = view_message(record->header.type, record->payload, record->header.length);
-  Result<std::string> octets = envelope_octets(known, view->envelope);
+  Result<std::string> octets = envelope_octets(known, view->envelope, files);
   if (!octets) return octets.error();
   Result<Envelope> envelope = decode_envelope(*octets);
   if (!envelope) return fail(Errc::corrupt, "the envelope of " + known.id.text() + " makes no sense: " + envelope.error().text);
-  auto found = results(known, view->states);
+  auto found = results(known, view->states, files);
   if (!found) return found.error();
   StoredMessage out;
   out.size = view->prefix.content_size();
@@ -135,12 +157,12 @@ Result<StoredMessage> MessageReader::describe_at(const Snapshot& known) {
   return out;
 }
 
-Result<std::shared_ptr<const Message>> MessageReader::load_at(const Snapshot& known) {
-  Result<RawRecord> record = read_record(known.home, known.id);
+Result<std::shared_ptr<const Message>> MessageReader::load_at(const Snapshot& known, SegmentFiles& files) {
+  Result<RawRecord> record = read_record(known.home, known.id, files);
   if (!record) return record.error();
   auto view = view_message(record->header.type, record->payload, record->payload.size());
   if (!view) return damaged(known.home);
-  Result<std::string> octets = envelope_octets(known, view->envelope);
+  Result<std::string> octets = envelope_octets(known, view->envelope, files);
   if (!octets) return octets.error();
   Result<Envelope> envelope = decode_envelope(*octets);
   if (!envelope) return fail(Errc::corrupt, "the envelope of " + known.id.text() + " makes no sense: " + envelope.error().text);
@@ -163,9 +185,10 @@ Result<std::shared_ptr<const Message>> MessageReader::load_at(const Snapshot& kn
 Result<std::string> MessageReader::moved_payload(const Snapshot& known, RecordType type, std::string_view payload) {
   auto view = view_message(type, payload, payload.size());
   if (!view) return damaged(known.home);
-  auto found = results(known, view->states);
+  SegmentFiles files(storage_);
+  auto found = results(known, view->states, files);
   if (!found) return found.error();
-  Result<std::string> envelope = envelope_octets(known, view->envelope);
+  Result<std::string> envelope = envelope_octets(known, view->envelope, files);
   if (!envelope) return envelope.error();
   std::string states;
   Writer states_out(states);
