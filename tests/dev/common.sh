@@ -1,5 +1,5 @@
 # Sourced by ./dev and its parts: packages, build directories, unit tests, scenarios, fuzzers.
-BUILD_PACKAGES="clang-16 lld-16 libclang-rt-16-dev llvm-16 clang-format-16 ccache meson ninja-build pkg-config libuv1-dev libldns-dev
+BUILD_PACKAGES="git clang-16 lld-16 libclang-rt-16-dev llvm-16 clang-format-16 ccache meson ninja-build pkg-config libuv1-dev libldns-dev
  libyaml-cpp-dev doctest-dev libsystemd-dev libdeflate-dev libidn2-dev libmicrohttpd-dev libjemalloc-dev nlohmann-json3-dev python3 man-db"
 TEST_PACKAGES="nsd unbound ldnsutils strace"
 BENCH_PACKAGES="util-linux"
