@@ -22,13 +22,14 @@ install_packages() {
 
 install_build_packages() { install_packages $BUILD_PACKAGES; }
 
-# build_tree DIR [MESON OPTIONS]
+# build_tree DIR [MESON OPTIONS]: the release into build/; elsewhere, with sanitizers, the unit tests too.
 build_tree() {
-  local dir=$1; shift
+  local dir=$1 targets=all; shift
+  [ "$dir" = build ] || targets="all meson-test-prereq"
   if [ ! -f "$dir/build.ninja" ]; then
     CC="ccache clang-16" CXX="ccache clang++-16" meson setup "$dir" . -Dwerror=true "$@" >"$dir.log" 2>&1 || { tail -n 30 "$dir.log"; return 1; }
   fi
-  ninja -C "$dir" -j "$JOBS" -v >"$dir.log" 2>&1 || { grep -A 15 -m 3 'FAILED' "$dir.log" || tail -n 40 "$dir.log"; return 1; }
+  ninja -C "$dir" -j "$JOBS" -v $targets >"$dir.log" 2>&1 || { grep -A 15 -m 3 'FAILED' "$dir.log" || tail -n 40 "$dir.log"; return 1; }
 }
 
 # Prints one line a test binary and adds to PASSED and FAILED.
