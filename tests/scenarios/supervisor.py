@@ -311,11 +311,12 @@ def test_the_limit_of_descriptors_is_raised():
     if is_root():
         with Daemon({"routes": down()}, command=["prlimit", "--nofile=256:2048", VEREDUSD]) as daemon:
             assert open_files(daemon.worker_pid())[0] >= 10000 or daemon.events("supervisor.file_limit")
-        resource.setrlimit(resource.RLIMIT_NOFILE, (256, 2048))  # inherited: the checkout may be out of reach for nobody's programs
-        try:
-            daemon = Daemon({"routes": down()}, user="nobody")
-        finally:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        daemon = Daemon({"routes": down()}, user="nobody", start=False)
+        group = pwd.getpwnam("nobody").pw_gid
+        # The limit before the user: a program started by nobody might not reach the checkout.
+        daemon.command = ["prlimit", "--nofile=256:2048", "setpriv", "--reuid=nobody", f"--regid={group}", "--clear-groups", VEREDUSD]
+        daemon.user = None
+        daemon.start()
         with daemon:
             assert open_files(daemon.worker_pid())[0] == 2048
             assert daemon.wait_event("supervisor.file_limit")["level"] == "warning"
