@@ -35,10 +35,12 @@ void QueueCore::serve_idle(const DestinationRecord& destination) {
   }
 }
 
-// Where a connection waits for a full pair of item and connection, another one would most likely wait beside it.
+// Where pairs of item and connection have limits, only a connection that is there tells whether there is room: one is opened at a time, and
+// none while another waits.
 bool QueueCore::wants_lease(const DestinationRecord& destination) const {
   if (!started_ || draining_ || destination.blocked || !destination.suspended_by.empty()) return false;
-  if (loop_.now() < destination.not_before || (destination.has_pairs && destination.idle != kNone)) return false;
+  if (loop_.now() < destination.not_before) return false;
+  if ((limits_->has_joint() && destination.opening > 0) || (destination.has_pairs && destination.idle != kNone)) return false;
   uint32_t most = settings_->outbound.connections_per_destination;
   uint32_t window = destination.level > 0 ? 1 : destination.window == 0 ? kFirstWindow : destination.window;
   if (most > 0) window = std::min(window, most);
