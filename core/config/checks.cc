@@ -124,6 +124,40 @@ void check_routes(const Draft& draft, Problems& problems) {
   }
 }
 
+// A plugin that chooses next hops has to choose them all.
+void check_routers(const Draft& draft, const std::string& path, const std::string& shown, const NextHops& to, bool allowed,
+                   Problems& problems) {
+  for (size_t i = 0; i < to.size(); ++i)
+    for (const NextHop& hop : to[i]) {
+      if (hop.kind != NextHop::Kind::router) continue;
+      bool alone = to.size() == 1 && to[0].size() == 1;
+      if (!allowed || !alone)
+        problems.error(draft.place(at_index(path.c_str(), i)),
+                       shown + ": " + in_quotes(hop.text()) + (allowed ? " must be the only next hop" : " is for routes only"));
+    }
+}
+
+void check_next_hops(const Draft& draft, Problems& problems) {
+  const Settings& s = draft.settings;
+  for (size_t i = 0; i < s.routes.size(); ++i)
+    check_routers(draft, at_index("routes", i) + ".to", "routes[].to", s.routes[i].to, true, problems);
+  check_routers(draft, "outbound.fallback", "outbound.fallback", s.outbound.fallback, false, problems);
+}
+
+void check_helpers(const Draft& draft, Problems& problems) {
+  std::set<std::string> names;
+  const auto& helpers = draft.settings.helpers;
+  for (size_t i = 0; i < helpers.size(); ++i) {
+    std::string path = at_index("helpers", i);
+    if (!helpers[i].command.empty() && !helpers[i].command[0].starts_with('/'))
+      problems.error(draft.place(path + ".command"),
+                     "helpers[].command: " + in_quotes(helpers[i].command[0]) + " is not an absolute path");
+    if (!names.insert(helpers[i].name).second)
+      problems.error(draft.place(path + ".name"),
+                     "helpers[].name: " + in_quotes(helpers[i].name) + " is taken by an earlier helper");
+  }
+}
+
 void check_pools(const Draft& draft, Problems& problems) {
   const Settings& s = draft.settings;
   for (const auto& [name, pool] : s.pools)
@@ -218,6 +252,8 @@ void check_settings(const Draft& draft, Problems& problems) {
   check_proxies(draft, problems);
   check_relay(draft, problems);
   check_routes(draft, problems);
+  check_next_hops(draft, problems);
+  check_helpers(draft, problems);
   check_pools(draft, problems);
   check_sources(draft, problems);
   check_limits(draft, problems);

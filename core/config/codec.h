@@ -105,7 +105,7 @@ struct Codec<std::vector<T>> {
     if (s.shape == Shape::table) return read_table(s, node, c, out);
     out.clear();
     if constexpr (std::is_same_v<T, NextHop>)  // one next hop in place of a list of balanced ones
-      if (node.kind == ConfigNode::Kind::scalar) return append(s, node, c, out);
+      if (node.kind == ConfigNode::Kind::scalar) return append(s, node, c, out) && unweighted(node, c, out[0]);
     if (!expect(ConfigNode::Kind::list, s, node, c) || !enough(node.items.size(), s, node, c)) return false;
     bool good = true;
     for (const ConfigNode& item : node.items) {
@@ -124,6 +124,12 @@ struct Codec<std::vector<T>> {
   }
 
  private:
+  // A share of one next hop means nothing.
+  static bool unweighted(const ConfigNode& node, ReadContext& c, const NextHop& hop) {
+    if (hop.weight == 1) return true;
+    c.error(node.place, in_quotes(node.text) + " has a weight, but is not in an inner list");
+    return false;
+  }
   static bool append(const Setting& s, const ConfigNode& node, ReadContext& c, std::vector<T>& out) {
     if (c.places) c.places->insert_or_assign(c.path, node.place);
     if constexpr (std::is_same_v<T, Network>)

@@ -161,7 +161,8 @@ TEST_CASE("addresses, networks, names, paths") {
 
 TEST_CASE("next hops") {
   std::string example =
-      " (write it like mx, mx:example.test, smtp://host:25, lmtp://host:24 or lmtp:///path)";
+      " (write it like mx, mx:example.test, smtp://host:25, lmtp://host:24, lmtp:///path, plugin:NAME or "
+      "plugin:NAME/ARGUMENT)";
   CHECK(errors("routes: [{ match: a.test, to: [smpt://x] }]") ==
         at("2:34", "routes[].to: 'smpt://x' is not a next hop" + example));
   CHECK(errors("routes: [{ match: a.test, to: [[mx, host]] }]") ==

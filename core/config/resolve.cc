@@ -56,6 +56,10 @@ void resolve_names(Draft& draft, const SystemNames& system) {
     if (is_domain(name) && !matches_any_domain(s.local_domains, name)) s.local_domains.push_back(name);
 }
 
+void resolve_paths(Draft& draft) {
+  if (!written(draft, "kv.path")) draft.settings.kv.path = draft.settings.state + "/kv.db";
+}
+
 void resolve_routes(Draft& draft) {
   RouteSettings last;
   last.match = "*";
@@ -79,6 +83,7 @@ void resolve_defaults(Draft& draft, const SystemNames& system, Problems& problem
   resolve_hostname(draft, system, problems);
   resolve_networks(draft);
   resolve_names(draft, system);
+  resolve_paths(draft);
   resolve_routes(draft);
 }
 

@@ -35,7 +35,7 @@ constexpr TypeWords kTypeWords[] = {
     {Type::mode, "permissions in octal", "permissions in octal", "0660"},
     {Type::choice, "a word of a list", "words of a list", ""},
     {Type::next_hop, "a next hop", "next hops",
-     "mx, mx:example.test, smtp://host:25, lmtp://host:24 or lmtp:///path"},
+     "mx, mx:example.test, smtp://host:25, lmtp://host:24, lmtp:///path, plugin:NAME or plugin:NAME/ARGUMENT"},
     {Type::record, "a mapping", "mappings", "{ key: value }"},
 };
 

@@ -29,20 +29,34 @@ struct ListenerSettings {
   bool operator==(const ListenerSettings&) const = default;
 };
 
-// One entry of a route's `to`: "mx", "mx:DOMAIN", "smtp://HOST[:25]", "lmtp://HOST:PORT", "lmtp:///PATH".
+// One entry of a route's `to`: "mx", "mx:DOMAIN", "smtp://HOST[:25]", "lmtp://HOST:PORT", "lmtp:///PATH", "plugin:NAME[/ARGUMENT]",
+// "router:NAME"; with "*WEIGHT" behind it in a balanced list. In an ARGUMENT, %XX stands for an octet; its text() writes , | * % and
+// what is not printable so.
 struct NextHop {
-  enum class Kind : uint8_t { mx, smtp, lmtp, lmtp_unix } kind = Kind::mx;
-  std::string host;  // domain, host name, address or path
+  enum class Kind : uint8_t { mx, smtp, lmtp, lmtp_unix, plugin, router } kind = Kind::mx;
+  std::string host;  // domain, host name, address or path; name of a plugin or its instance
   uint16_t port = 0;
+  uint16_t weight = 1;   // its share of a balanced list
+  std::string argument;  // for the plugin
   bool operator==(const NextHop&) const = default;
   std::string text() const;
   static std::optional<NextHop> parse(std::string_view text);
+
+  static constexpr uint16_t kMostWeight = 100;
+  static constexpr size_t kLongestArgument = 255;
 };
 
+// Fail-over list of balanced lists.
+using NextHops = std::vector<std::vector<NextHop>>;
+constexpr size_t kMostNextHops = 32, kLongestNextHops = 1024;
+// "A|B*3,C": commas separate what is tried in order, bars what is balanced. Strict: no spaces, a router stands alone.
+std::optional<NextHops> parse_next_hops(std::string_view text);
+std::string next_hops_text(const NextHops& to);
+
 struct RouteSettings {
-  std::string match;                     // "a.test", ".a.test" or "*", in lower case
-  std::vector<std::vector<NextHop>> to;  // outer list: fail-over in order; inner list: balanced
-  std::string pool;                      // source pool; empty = default
+  std::string match;  // "a.test", ".a.test" or "*", in lower case
+  NextHops to;        // outer list: fail-over in order; inner list: balanced
+  std::string pool;   // source pool; empty = default
   IpPreference ip = IpPreference::system;
 };
 
@@ -95,7 +109,7 @@ struct OutboundSettings {
   IpPreference ip = IpPreference::system;
   Millis connect_timeout{}, banner_timeout{}, helo_timeout{}, mail_timeout{}, rcpt_timeout{}, data_timeout{},
       block_timeout{}, dot_timeout{};
-  std::vector<std::vector<NextHop>> fallback;
+  NextHops fallback;
 };
 
 struct LimitsSettings {  // inbound
@@ -145,6 +159,24 @@ struct MetricsSettings {
   Endpoint listen;  // port 0 = off
 };
 
+struct KvSettings {   // what plugins remember
+  std::string store;  // plugin; empty = the embedded store
+  std::string path;   // of the embedded store; resolved default included
+};
+
+struct PluginsSettings {
+  Millis slow{};  // a hook call that blocks its loop for longer is logged
+};
+
+struct HelperSettings {  // a program the supervisor starts for plugins
+  std::string name;
+  std::vector<std::string> command;  // the first word is an absolute path
+  std::string user;                  // empty = the worker's
+  std::string group;                 // empty = the user's
+  std::string directory;
+  bool operator==(const HelperSettings&) const = default;
+};
+
 struct Settings {
   std::string hostname;
   std::string user;
@@ -176,6 +208,10 @@ struct Settings {
   Millis drain{};                 // SIGTERM: how long sessions and attempts may finish
   bool allow_open_relay = false;  // silences the refusal of an open relay
   TlsSettings tls;
+  std::string resolver;  // plugin that answers DNS; empty = built in
+  KvSettings kv;
+  PluginsSettings plugins;
+  std::vector<HelperSettings> helpers;
 
   std::map<std::string, std::string> origins;  // setting -> "conf.d/00-core.yaml:3:5"; absent = default
 };

@@ -183,7 +183,7 @@ constexpr Setting kRows[] = {
      .fallback = "10m",
      .low = "100ms",
      .high = "1h",
-     .doc = "How long to wait for the reply to the end of a message."},
+     .doc = "How long to wait for the reply to the end of a message, and for a plugin that delivers one."},
 };
 
 }  // namespace

@@ -24,8 +24,9 @@ constexpr Setting kRoute[] = {
      .member = at<&RouteSettings::to>(),
      .least = 1,
      .required = true,
-     .doc = "Next hops, tried in this order; an inner list is balanced. mx, mx:DOMAIN, smtp://HOST[:25], "
-            "lmtp://HOST:PORT, lmtp:///PATH."},
+     .doc = "Next hops, tried in this order; an inner list is balanced, by weights if its entries end in *N (1 to "
+            "100). mx, mx:DOMAIN, smtp://HOST[:25], lmtp://HOST:PORT, lmtp:///PATH, plugin:NAME or "
+            "plugin:NAME/ARGUMENT (the plugin delivers), or router:NAME alone (the plugin chooses)."},
     {.name = "pool",
      .type = Type::name,
      .member = at<&RouteSettings::pool>(),

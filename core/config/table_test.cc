@@ -101,11 +101,13 @@ TEST_CASE("the defaults of a record's fields parse too") {
       ProviderSettings provider;
       LimitSettings limit;
       CertificateSettings certificate;
+      HelperSettings helper;
       void* object = setting.name == "listeners"         ? static_cast<void*>(&listener)
                      : setting.name == "routes"          ? static_cast<void*>(&route)
                      : setting.name == "sources"         ? static_cast<void*>(&source)
                      : setting.name == "providers"       ? static_cast<void*>(&provider)
                      : setting.name == "outbound_limits" ? static_cast<void*>(&limit)
+                     : setting.name == "helpers"         ? static_cast<void*>(&helper)
                                                          : static_cast<void*>(&certificate);
       CHECK_MESSAGE(store_setting(field, *value, context, object), name);
     }
@@ -131,10 +133,13 @@ TEST_CASE("every member of Settings is set by some row") {
   CHECK(inside(all, s.spool) == member_count<SpoolSettings>());
   CHECK(inside(all, s.metrics) == member_count<MetricsSettings>());
   CHECK(inside(all, s.tls) == member_count<TlsSettings>());
+  CHECK(inside(all, s.kv) == member_count<KvSettings>());
+  CHECK(inside(all, s.plugins) == member_count<PluginsSettings>());
   size_t grouped = inside(all, s.queue) + inside(all, s.outbound) + inside(all, s.limits) +
-                   inside(all, s.spool) + inside(all, s.metrics) + inside(all, s.tls);
+                   inside(all, s.spool) + inside(all, s.metrics) + inside(all, s.tls) + inside(all, s.kv) +
+                   inside(all, s.plugins);
   CHECK(all.size() == core_settings().size());
-  CHECK(all.size() - grouped == member_count<Settings>() - 6 - 1);  // six groups, and origins
+  CHECK(all.size() - grouped == member_count<Settings>() - 8 - 1);  // eight groups, and origins
 }
 
 TEST_CASE("every member of a record is set by some field, its name by its key") {
@@ -144,6 +149,7 @@ TEST_CASE("every member of a record is set by some field, its name by its key") 
   CHECK(fields_of<ProviderSettings>("providers") == member_count<ProviderSettings>() - 1);
   CHECK(fields_of<LimitSettings>("outbound_limits") == member_count<LimitSettings>() - 1);
   CHECK(fields_of<CertificateSettings>("tls.certificates") == member_count<CertificateSettings>());
+  CHECK(fields_of<HelperSettings>("helpers") == member_count<HelperSettings>());
 }
 
 TEST_CASE("no word means both a limit at the top and something else") {

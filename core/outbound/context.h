@@ -8,6 +8,7 @@
 #include "log/log.h"
 #include "loop/scope.h"
 #include "net/resolver.h"
+#include "outbound/deliver_port.h"
 #include "outbound/host_memory.h"
 #include "outbound/own_addresses.h"
 #include "outbound/source.h"
@@ -34,8 +35,9 @@ struct OutboundContext {
   OwnAddresses own;
   HostMemory hosts;
   SourcePicker sources;
+  DeliverPort* deliver_port = nullptr;  // plugins that deliver; null = there are none
   std::minstd_rand random;
-  uint64_t turn = 0;      // of balanced next hops
+  uint64_t turn = random();  // of balanced next hops; loops begin at different places
   std::atomic<uint64_t> nobody_looks{0};
   std::atomic<uint64_t>* in_hand = &nobody_looks;  // the message this loop is busy with, for whoever looks after a crash
   bool draining = false;  // no further attempts; what is in hand is finished

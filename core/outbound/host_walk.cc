@@ -21,6 +21,7 @@ T take_front(std::deque<T>& queue) {
 }  // namespace
 
 std::string Target::text() const {
+  if (!plugin.empty()) return "plugin:" + plugin;
   if (!unix_path.empty()) return unix_path;
   std::string ip = to.ip.text();
   std::string place = "[" + ip + "]:" + std::to_string(to.port);
@@ -33,12 +34,27 @@ HostWalk::HostWalk(OutboundContext& context, std::shared_ptr<const Destination> 
   add_entries(destination_->to);
 }
 
-// Balanced next hops follow one another in a circle that begins elsewhere each time.
-void HostWalk::add_entries(const std::vector<std::vector<NextHop>>& to) {
-  for (const auto& balanced : to) {
-    uint64_t first = balanced.size() > 1 ? context_.turn++ : 0;
-    for (size_t i = 0; i < balanced.size(); ++i) entries_.push_back(balanced[(first + i) % balanced.size()]);
+// Balanced next hops are first in turn, each as often as its weight says; those behind the first, for the case that it fails, are drawn.
+void HostWalk::add_entries(const NextHops& to) {
+  for (std::vector<NextHop> balanced : to) {
+    uint64_t number = balanced.size() > 1 ? context_.turn++ : 0;
+    while (!balanced.empty()) {
+      auto taken = balanced.begin() + static_cast<ptrdiff_t>(place_of(number, balanced));
+      entries_.push_back(std::move(*taken));
+      balanced.erase(taken);
+      number = context_.random();
+    }
   }
+}
+
+// Whose share of the circle of weights holds this number.
+size_t HostWalk::place_of(uint64_t number, const std::vector<NextHop>& balanced) {
+  uint64_t circle = 0;
+  for (const NextHop& hop : balanced) circle += hop.weight;
+  number %= circle;
+  size_t place = 0;
+  for (; number >= balanced[place].weight; ++place) number -= balanced[place].weight;
+  return place;
 }
 
 Task<std::optional<Target>> HostWalk::next() {
@@ -71,6 +87,14 @@ bool HostWalk::begin_fallback() {
 
 Task<void> HostWalk::expand_entry(NextHop hop) {
   mx_entry_ = hop.kind == NextHop::Kind::mx;
+  if (hop.kind == NextHop::Kind::router) co_return;  // chosen from before there is a destination
+  if (hop.kind == NextHop::Kind::plugin) {
+    Target target;
+    target.plugin = hop.host;
+    target.argument = hop.argument;
+    add_target(std::move(target));
+    co_return;
+  }
   if (hop.kind == NextHop::Kind::lmtp_unix) {
     Target target;
     target.host = target.unix_path = hop.host;
@@ -182,7 +206,7 @@ void HostWalk::fail_lookup(const std::string& name, DnsStatus status, bool own_d
 }
 
 void HostWalk::add_target(Target target) {
-  if (seen_.insert(target.text()).second) ready_.push_back(std::move(target));
+  if (seen_.insert(target.text() + "/" + target.argument).second) ready_.push_back(std::move(target));
 }
 
 }  // namespace veredus

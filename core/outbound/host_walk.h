@@ -14,9 +14,10 @@ namespace veredus {
 struct Target {
   std::string host;  // the name the address came from
   Endpoint to;
-  std::string unix_path;  // instead of `to`
+  std::string unix_path;         // instead of `to`
+  std::string plugin, argument;  // instead of either
   bool lmtp = false;
-  std::string text() const;  // "mx1.example.test [192.0.2.1]:25"
+  std::string text() const;  // "mx1.example.test [192.0.2.1]:25", "plugin:maildir"
 };
 
 // One reply for all that failed: permanent only if every single failure is.
@@ -49,7 +50,8 @@ class HostWalk {
   };
   using Group = std::vector<Host>;  // of equal preference
 
-  void add_entries(const std::vector<std::vector<NextHop>>& to);
+  void add_entries(const NextHops& to);
+  static size_t place_of(uint64_t number, const std::vector<NextHop>& balanced);
   Task<void> expand_entry(NextHop hop);
   Task<void> expand_mx(std::string domain);
   void take_mx_records(const std::string& domain, const DnsAnswer& answer);

@@ -20,14 +20,7 @@ std::string_view ip_name(IpPreference ip) {
 
 // "smtp://a:25|smtp://b:25,mx:c.test": balanced by bars, fail-over by commas.
 std::string name_of(const Destination& destination) {
-  std::string out;
-  for (const auto& balanced : destination.to) {
-    if (!out.empty()) out += ',';
-    for (size_t i = 0; i < balanced.size(); ++i) {
-      if (i > 0) out += '|';
-      out += balanced[i].text();
-    }
-  }
+  std::string out = next_hops_text(destination.to);
   out += ip_name(destination.ip);
   if (!destination.pool.empty()) out += "/" + destination.pool;
   return out;
@@ -64,8 +57,9 @@ Destination RouteTable::make(std::vector<std::vector<NextHop>> to, std::string_v
   out.to = std::move(to);
   out.pool = std::string(pool);
   out.ip = ip;
-  const NextHop::Kind first = out.to[0][0].kind;
-  out.lmtp = first == NextHop::Kind::lmtp || first == NextHop::Kind::lmtp_unix;
+  using Kind = NextHop::Kind;
+  const Kind first = out.to[0][0].kind;
+  out.lmtp = first == Kind::lmtp || first == Kind::lmtp_unix || first == Kind::plugin;
   out.name = name_of(out);
   return out;
 }

@@ -16,16 +16,6 @@ namespace queue_detail {
 class QueueCore;
 }
 
-// A recipient that reached its final state, for the stage `finished`.
-struct FinishedRecipient {
-  const Envelope& envelope;
-  uint32_t recipient = 0;
-  RecipientState state = RecipientState::delivered;
-  std::string_view destination;
-  const Reply& reply;
-};
-using OnFinished = std::function<void(const FinishedRecipient&)>;
-
 class MailQueue final : public Queue, public QueuePort {
  public:
   // `loop` is the queue's loop. `seed` is for the jitter of retries.

@@ -24,18 +24,22 @@ namespace veredus {
 struct Destination {
   std::string
       name;  // unique: "mx:example.test", "smtp://127.0.0.1:2526", with "/POOL" appended when a pool is set
-  std::vector<std::vector<NextHop>>
-      to;              // fail-over list of balanced lists; Kind::mx entries carry their domain
+  NextHops to;         // Kind::mx entries carry their domain; no routers
   std::string domain;  // recipient domain for an mx destination, else empty
   std::string pool;    // source pool
   IpPreference ip = IpPreference::system;
-  bool lmtp = false;
+  bool lmtp = false;  // an LMTP server or a plugin: mail ends there
 };
+
+// rerouted: a hook chose `next_hop` or `pool` instead; it is stored, and the recipient is routed again.
+enum class Outcome : uint8_t { delivered, temporary, permanent, not_tried, discarded, held, rerouted };
 
 // Where one recipient goes, or why it cannot go anywhere (a failure is final if permanent, else retried).
 struct Routed {
   std::shared_ptr<const Destination> destination;
-  Reply failure;  // code 0 = none
+  Reply failure;                         // code 0 = none
+  Outcome verdict = Outcome::not_tried;  // held, discarded: `rule` decided so
+  std::string rule;
 };
 
 // Implemented by outbound: routes by hooks, by the recipient's own next hop, by the routes table.
@@ -52,9 +56,6 @@ struct Attempt {
   std::vector<uint32_t> recipients;  // indices in the envelope
   uint16_t attempts_before = 0;
 };
-
-// rerouted: a hook chose `next_hop` or `pool` instead; it is stored, and the recipient is routed again.
-enum class Outcome : uint8_t { delivered, temporary, permanent, not_tried, discarded, held, rerouted };
 
 struct RecipientOutcome {
   uint32_t recipient = 0;
@@ -128,6 +129,16 @@ class Reporter {
   virtual Task<Status> report(std::shared_ptr<const Message> message, ReportKind kind,
                               std::vector<ReportedRecipient> recipients) = 0;
 };
+
+// A recipient that reached its final state. The queue is in the middle of its work: the callback takes note and calls nothing of it.
+struct FinishedRecipient {
+  const Envelope& envelope;  // always there
+  uint32_t recipient = 0;
+  RecipientState state = RecipientState::delivered;
+  std::string_view destination;
+  const Reply& reply;
+};
+using OnFinished = std::function<void(const FinishedRecipient&)>;
 
 // For queue commands: every field given must match.
 struct QueueFilter {
