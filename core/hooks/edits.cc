@@ -43,6 +43,12 @@ struct ProblemOf {
   }
   std::string_view operator()(const SplitRecipients& edit) const { return edit.indices.empty() ? "no recipients named" : ""; }
 
+  std::string_view operator()(const AddNote& edit) const {
+    if (!is_note_key(edit.key)) return "a malformed key";
+    return edit.value.size() > kLongestNote ? "a value that is too long" : "";
+  }
+  std::string_view operator()(const AddAuthResult& edit) const { return auth_result_problem(edit); }
+
   static std::string_view named(std::string_view name, uint32_t occurrence) {
     if (!is_field_name(name)) return "a malformed name";
     return occurrence == 0 ? "occurrences are counted from 1" : "";
@@ -136,6 +142,7 @@ class EnvelopeEditor {
     if (!edit.pool.empty()) envelope_.pool = edit.pool;
   }
   void operator()(const SetField& edit) { set_field(envelope_, edit); }
+  void operator()(const AddNote& edit) { set_note(envelope_.notes, edit.key, edit.value); }
   template <typename Other>
   void operator()(const Other&) {}
 
@@ -258,6 +265,7 @@ std::string_view edit_problem(const Edit& edit, uint32_t may, const StageInfo& i
   if ((info.edits & right) == 0) return "not at this stage";
   if ((may & right) == 0) return "without the right";
   if (info.prepend_only && !is_prepend(edit)) return "only fields at the top may be added now";
+  if (info.kind == StageKind::stream && std::holds_alternative<ReplaceBody>(edit)) return "a body is rewritten chunk by chunk now";
   return std::visit(ProblemOf{}, edit);
 }
 
@@ -281,6 +289,11 @@ Result<std::vector<Message>> apply_edits(Message message, std::span<const Edit> 
   out.push_back(std::move(message));
   for (Message& each : split) out.push_back(std::move(each));
   return out;
+}
+
+void take_auth_results(std::vector<AuthResult>& into, std::span<const Edit> edits) {
+  for (const Edit& edit : edits)
+    if (const auto* found = std::get_if<AddAuthResult>(&edit)) into.push_back(*found);
 }
 
 void apply_envelope_edits(Envelope& envelope, std::span<const Edit> edits) {

@@ -19,7 +19,9 @@ std::string_view edit_problem(const Edit& edit, uint32_t may, const StageInfo& i
 // an edit touches the header below its top; content in memory is looked at instead.
 Result<std::vector<Message>> apply_edits(Message message, std::span<const Edit> edits, std::string_view received_header = {});
 
-// Only what concerns the envelope, for stages before the content.
+// Only what concerns the envelope, its notes included, for stages before the content.
 void apply_envelope_edits(Envelope& envelope, std::span<const Edit> edits);
+
+void take_auth_results(std::vector<AuthResult>& into, std::span<const Edit> edits);
 
 }  // namespace veredus

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <tuple>
 
+#include "hooks/stage_table.h"
+
 namespace veredus {
 
 namespace {
@@ -36,7 +38,12 @@ HookView::HookView(Stage stage, const Subject& subject)
       recipient_index_(subject.recipient_index),
       destination_(subject.destination),
       state_(subject.state),
-      header_(subject.header) {}
+      header_(subject.header),
+      chunk_(subject.chunk),
+      last_(subject.last) {
+  if (subject.connection_notes) connection_notes_ = *subject.connection_notes;
+  if (subject.auth_results) auth_results_ = *subject.auth_results;
+}
 
 Subject HookView::subject() const {
   Subject out;
@@ -49,12 +56,52 @@ Subject HookView::subject() const {
   out.destination = destination_;
   out.state = state_;
   out.header = header_;
+  out.chunk = chunk_;
+  out.last = last_;
+  out.connection_notes = &connection_notes_;
+  out.auth_results = &auth_results_;
   return out;
 }
 
 std::shared_ptr<const HookView> HookCall::view() {
-  if (!view_) view_ = std::make_shared<const HookView>(stage_, subject_);
+  if (!view_) view_ = std::make_shared<const HookView>(stage(), subject_);
   return view_;
+}
+
+PendingToken HookCall::defer(Millis timeout) {
+  if (!may_defer_ || pending_) return 0;
+  if (info_.timeout_ms > 0) timeout = std::min(timeout, Millis(info_.timeout_ms));
+  auto pending = std::make_unique<PendingCall>(table_);
+  PendingToken token = pending->open(timeout);
+  if (token != 0) pending_ = std::move(pending);
+  return token;
+}
+
+void HookCall::emit(std::string_view octets) {
+  if (stage_info(stage()).kind != StageKind::stream) emit_problem_ = "octets emitted at a stage without a body";
+  if ((info_.may & kMayBody) == 0) emit_problem_ = "octets emitted without the right";
+  if (octets.size() > kMostEmitted - emitted_.size()) emit_problem_ = "too many octets emitted";
+  if (emit_problem_.empty()) emitted_.append(octets);
+}
+
+HookStats HookCounters::snapshot() const {
+  auto read = [](const Cell& cell) { return cell.load(std::memory_order_relaxed); };
+  HookStats out;
+  out.calls = read(calls_);
+  out.nanos = read(nanos_);
+  out.faults = read(faults_);
+  out.timeouts = read(timeouts_);
+  out.slow = read(slow_);
+  out.edits_refused = read(edits_refused_);
+  for (size_t i = 0; i < kActionCount; ++i) out.answers[i] = read(answers_[i]);
+  for (size_t i = 0; i < HookStats::kBuckets; ++i) out.histogram[i] = read(histogram_[i]);
+  return out;
+}
+
+const Notes& Subject::notes() const {
+  static const Notes kNothing;
+  if (envelope) return envelope->notes;
+  return connection_notes ? *connection_notes : kNothing;
 }
 
 HookSet::HookSet(std::vector<std::shared_ptr<Hook>> hooks, uint64_t generation) : generation_(generation) {
@@ -62,6 +109,8 @@ HookSet::HookSet(std::vector<std::shared_ptr<Hook>> hooks, uint64_t generation) 
   for (std::shared_ptr<Hook>& hook : hooks) {
     size_t stage = stage_index(hook->info().stage);
     needs_[stage] |= hook->info().needs;
+    may_[stage] |= hook->info().may;
+    may_all_ |= hook->info().may;
     stages_[stage].push_back(std::move(hook));
   }
 }

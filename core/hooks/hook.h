@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "hooks/hook_stats.h"
 #include "hooks/hooks.h"
 #include "hooks/pending.h"
 #include "hooks/stage_table.h"
@@ -25,6 +26,7 @@ struct HookInfo {
   uint32_t may = 0;    // bits of Right
   uint32_t needs = 0;  // bits of Need
   FaultPolicy on_fault = FaultPolicy::tempfail;
+  uint32_t timeout_ms = 0;  // the operator's cap on every deferral of this hook; 0 = none
 };
 
 class HookView {
@@ -41,34 +43,49 @@ class HookView {
   std::optional<Recipient> recipient_;
   std::optional<Reply> reply_;
   uint32_t recipient_index_;
-  std::string destination_, state_, header_;
+  std::string destination_, state_, header_, chunk_;
+  bool last_;
+  Notes connection_notes_;
+  std::vector<AuthResult> auth_results_;
 };
 
 class HookCall {
  public:
-  HookCall(PendingTable& table, Stage stage, const Subject& subject, std::span<const Edit> earlier, bool may_defer)
-      : table_(table), pending_(table), stage_(stage), subject_(subject), earlier_(earlier), may_defer_(may_defer) {}
+  static constexpr size_t kMostEmitted = 16 << 20;  // by one call
+  HookCall(PendingTable& table, const HookInfo& info, const Subject& subject, std::span<const Edit> earlier, bool may_defer)
+      : table_(table), info_(info), subject_(subject), earlier_(earlier), may_defer_(may_defer) {}
+  HookCall(const HookCall&) = delete;
 
-  Stage stage() const { return stage_; }
+  Stage stage() const { return info_.stage; }
   const Subject& subject() const { return subject_; }
   std::span<const Edit> earlier() const { return earlier_; }  // what hooks before this one want changed at this stage
   std::vector<Edit>& edits() { return edits_; }
   std::shared_ptr<const HookView> view();
   // A token to complete later, from any thread; the hook then returns Action::pending. 0: not at this stage, no time-out, or twice.
-  PendingToken defer(Millis timeout) { return may_defer_ ? pending_.open(timeout) : 0; }
+  // The time-out is the smaller one of this and the operator's.
+  PendingToken defer(Millis timeout);
   PendingTable& table() { return table_; }  // where the token is completed
+  // At `body`: octets in place of the chunk, for later hooks and for storage; a hook with the right that emits nothing takes the chunk
+  // away. Without the right, at another stage, or out of bounds it is a fault.
+  void emit(std::string_view octets);
 
-  PendingCall& pending() { return pending_; }  // the runner's
+  // The runner's.
+  bool plain() const { return edits_.empty() && emitted_.empty() && emit_problem_.empty() && !pending_; }
+  std::unique_ptr<PendingCall> take_pending() { return std::move(pending_); }
+  std::string take_emitted() { return std::move(emitted_); }
+  std::string_view emit_problem() const { return emit_problem_; }
 
  private:
   PendingTable& table_;
-  PendingCall pending_;
-  Stage stage_;
+  const HookInfo& info_;
   const Subject& subject_;
   std::span<const Edit> earlier_;
   bool may_defer_;
+  std::string_view emit_problem_;
   std::vector<Edit> edits_;
+  std::unique_ptr<PendingCall> pending_;  // made when somebody defers
   std::shared_ptr<const HookView> view_;
+  std::string emitted_;
 };
 
 class Hook {
@@ -79,9 +96,13 @@ class Hook {
   const HookInfo& info() const { return info_; }
   virtual Verdict call(HookCall& call) = 0;
   virtual void cancel(PendingToken) {}  // once, when the session or the transaction went away first
+  HookStats snapshot() const { return counters_.snapshot(); }  // [any]
+
+  HookCounters& counters() { return counters_; }  // the runner's
 
  private:
   HookInfo info_;
+  HookCounters counters_;
 };
 
 // The hooks of one configuration on one loop, in the order of plugin-abi. Immutable: sessions pin the set they began with.
@@ -93,11 +114,14 @@ class HookSet {
   bool any(Stage stage) const { return !stages_[stage_index(stage)].empty(); }
   std::span<const std::shared_ptr<Hook>> at(Stage stage) const { return stages_[stage_index(stage)]; }
   uint32_t needs(Stage stage) const { return needs_[stage_index(stage)]; }
+  uint32_t may(Stage stage) const { return may_[stage_index(stage)]; }  // rights of all its hooks together
+  uint32_t may() const { return may_all_; }                             // of all stages
   uint64_t generation() const { return generation_; }
 
  private:
   std::array<std::vector<std::shared_ptr<Hook>>, kStageCount> stages_;
-  std::array<uint32_t, kStageCount> needs_{};
+  std::array<uint32_t, kStageCount> needs_{}, may_{};
+  uint32_t may_all_ = 0;
   uint64_t generation_ = 0;
 };
 

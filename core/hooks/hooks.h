@@ -4,11 +4,13 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
 
 #include "loop/task.h"
+#include "mail/auth_results.h"
 #include "mail/envelope.h"
 #include "smtp/reply.h"
 
@@ -22,6 +24,7 @@ enum class Stage : uint16_t {
 
 enum class Action : int32_t { next = 0, ok = 1, reject = 2, tempfail = 3, discard = 4, hold = 5, disconnect = 6, pending = 7, fault = 8 };
 enum class VerdictScope : int32_t { step = 0, transaction = 1, connection = 2 };
+constexpr size_t kActionCount = 9;
 enum class FaultPolicy : uint8_t { tempfail, next, reject };
 
 struct Verdict {
@@ -33,7 +36,8 @@ struct Verdict {
 
 // What a hook declares that it may want changed; a stage allows some of it (stage_table.h).
 enum Right : uint32_t {
-  kMayHeaders = 1, kMayBody = 2, kMayRecipients = 4, kMaySender = 8, kMayRoute = 16, kMayFields = 32, kMaySplit = 64,
+  kMayHeaders = 1, kMayBody = 2, kMayRecipients = 4, kMaySender = 8, kMayRoute = 16, kMayFields = 32, kMaySplit = 64, kMayNotes = 128,
+  kMayAuthResults = 256,
 };
 // What a hook declares that it must see; callers load nothing that nobody needs.
 enum Need : uint32_t { kNeedsContent = 1 };
@@ -50,8 +54,12 @@ struct SetSender { Address sender; };
 struct SetRoute { uint32_t index; std::string next_hop; std::string pool; };
 struct SetField { std::string name, value; };  // tenant, stream, priority, pool
 struct SplitRecipients { std::vector<uint32_t> indices; };  // into their own copy of the message
+// For later stages and other plugins. Of connect, helo and auth it lasts for the connection, of later stages for the message.
+struct AddNote { std::string key, value; };
+// A line of the one Authentication-Results field that is composed after `message`; lasts as notes do.
+using AddAuthResult = AuthResult;
 using Edit = std::variant<InsertHeader, ReplaceHeader, RemoveHeader, ReplaceBody, AddRecipient, DropRecipient, SetRecipient, SetSender,
-                          SetRoute, SetField, SplitRecipients>;
+                          SetRoute, SetField, SplitRecipients, AddNote, AddAuthResult>;
 
 // What a hook may look at. Pointers are valid during the call and null where the stage has nothing; a hook that defers asks for a
 // copy it can keep.
@@ -65,12 +73,23 @@ struct Subject {
   std::string_view destination;           // attempt, result
   std::string_view state;                 // finished: name of the final state
   std::string_view header;                // headers, message: the header block as it was received, if somebody has it in hand
+  std::string_view chunk;                 // body: octets of the body, at most kLongestChunk
+  bool last = false;                      // body: nothing comes after this chunk, which may be empty
+  const Notes* connection_notes = nullptr;            // see notes()
+  const std::vector<AuthResult>* auth_results = nullptr;  // found out so far; those of earlier hooks of this stage are in their edits
+
+  // What was noted so far: with the message, or with the connection while there is none.
+  const Notes& notes() const;
 };
+
+constexpr size_t kLongestChunk = 65'536;
+
 
 // What one stage decided in the end.
 struct Decision {
   Verdict verdict;
   std::vector<Edit> edits;
+  std::optional<std::string> body;  // body: what replaces the chunk, if a hook rewrote it
 };
 
 }  // namespace veredus

@@ -21,6 +21,7 @@ using PendingToken = uint64_t;  // 0 = none
 struct HookAnswer {
   Verdict verdict;
   std::vector<Edit> edits;
+  std::string body;  // at `body`, by a hook that may rewrite: follows what it emitted during the call
 };
 
 enum class Completion : uint8_t { taken, late };
@@ -36,7 +37,6 @@ class PendingCall {
 
   PendingToken open(Millis timeout);  // 0: no slot left, or opened before
   PendingToken token() const { return token_; }  // 0 once it has ended
-  bool opened() const { return opened_; }
   Task<std::optional<HookAnswer>> answer();  // after open(); nullopt: the time-out won
   bool abandon();                            // true: it was open and this ended it, nobody else
 

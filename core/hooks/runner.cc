@@ -1,7 +1,9 @@
 // From a stage and its hooks to one decision.
 #include "hooks/runner.h"
 
+#include <algorithm>
 #include <chrono>
+#include <optional>
 
 #include "hooks/edits.h"
 #include "log/events.h"
@@ -74,15 +76,43 @@ bool settle(const StageInfo& info, Verdict verdict, Decision& decision, HookStat
   return true;
 }
 
-}  // namespace
+// Notes and results are bounded for a message as a whole.
+std::string_view room_problem(const Subject& subject, std::span<const Edit> earlier, std::span<const Edit> edits) {
+  size_t results = subject.auth_results ? subject.auth_results->size() : 0;
+  std::optional<Notes> notes;
+  auto count = [&](const Edit& edit) {
+    if (std::holds_alternative<AddAuthResult>(edit)) ++results;
+    const auto* note = std::get_if<AddNote>(&edit);
+    if (note && !notes) notes = subject.notes();
+    if (note) set_note(*notes, note->key, {});
+  };
+  std::for_each(earlier.begin(), earlier.end(), count);
+  std::for_each(edits.begin(), edits.end(), count);
+  if (notes && notes->size() > kMostNotes) return "add note: too many notes";
+  return results > kMostAuthResults ? "add authentication result: too many results" : "";
+}
 
-RunnerOptions::RunnerOptions() : nanos(&steady_nanos) {}
+// Names the message while hooks are called for it; whoever was named before is so again afterwards.
+class InHand {
+ public:
+  InHand(std::atomic<uint64_t>* cell, const Subject& subject) {
+    if (!cell || !subject.envelope || !subject.envelope->id) return;
+    cell_ = cell;
+    before_ = cell->load(std::memory_order_relaxed);
+    cell->store(subject.envelope->id.value, std::memory_order_relaxed);
+  }
+  ~InHand() {
+    if (cell_) cell_->store(before_, std::memory_order_relaxed);
+  }
+  InHand(const InHand&) = delete;
 
-Runner::Runner(Loop& loop, Log& log, std::shared_ptr<const HookSet> hooks, RunnerOptions options)
-    : log_(log), hooks_(std::move(hooks)), options_(options), pending_(loop) {}
+ private:
+  std::atomic<uint64_t>* cell_ = nullptr;
+  uint64_t before_ = 0;
+};
 
 // Tells the hook, once, that nobody waits any more, if the wait ends before its answer.
-class Runner::Cancelling {
+class Cancelling {
  public:
   Cancelling(Hook& hook, PendingCall& call) : hook_(hook), call_(call) {}
   Cancelling(const Cancelling&) = delete;
@@ -96,113 +126,204 @@ class Runner::Cancelling {
   PendingCall& call_;
 };
 
-Task<Decision> Runner::run(Stage stage, Subject subject, HookState& state) {
-  Decision decision;
-  const StageInfo& info = stage_info(stage);
-  if (info.skippable && (state.skip_transaction || state.skip_connection)) co_return decision;
-  std::shared_ptr<const HookSet> hooks = state.hooks;
-  for (const std::shared_ptr<Hook>& hook : hooks->at(stage)) {
-    HookCall call(pending_, stage, subject, decision.edits, true);
-    Timed timed = invoke(*hook, call, info);
-    if (timed.answer.verdict.action == Action::pending && call.pending().opened()) {
-      Timed later = co_await wait(*hook, call, std::move(timed));
-      timed = std::move(later);
+uint8_t& mark_of(StageProgress& progress) { return progress.state.body_marks[progress.next]; }
+
+bool rewrites(const Hook& hook) { return (hook.info().may & kMayBody) != 0; }
+
+// Puts the next piece of the chunk before the hook whose turn it is, or before a later one; false: nobody has to see more of it.
+bool show_chunk(StageProgress& progress) {
+  if (!progress.stream()) return !progress.over();
+  for (; !progress.over(); ++progress.next) {
+    if (progress.body.show(progress.subject, mark_of(progress))) return true;
+    progress.body.next_hook(rewrites(progress.hook()));
+  }
+  return false;
+}
+
+}  // namespace
+
+RunnerOptions::RunnerOptions() : nanos(&steady_nanos) {}
+
+Runner::Runner(Loop& loop, Log& log, std::shared_ptr<const HookSet> hooks, RunnerOptions options)
+    : log_(log), hooks_(std::move(hooks)), options_(options), pending_(loop) {}
+
+// Until every hook has answered (true) or one wants to answer later (false). The end of one call is the beginning of the next.
+bool Runner::proceed(StageProgress& progress) {
+  const StageInfo& info = progress.info;
+  if (info.skippable && (progress.state.skip_transaction || progress.state.skip_connection)) return true;
+  if (progress.stream() && progress.next == 0) {
+    progress.state.body_marks.resize(progress.hooks->at(info.stage).size());
+    progress.body.begin(progress.subject.chunk, progress.subject.last);
+  }
+  InHand named(in_hand_, progress.subject);
+  progress.ended = options_.nanos();
+  while (show_chunk(progress)) {
+    Hook& hook = progress.hook();
+    HookCall call(pending_, hook.info(), progress.subject, progress.decision.edits, true);
+    Verdict verdict = hook.call(call);
+    progress.began = progress.ended;
+    progress.ended = measure(hook, info, progress.began);
+    hook.counters().answered(verdict.action);
+    if (verdict.action == Action::next && call.plain() && verdict.reply.code == 0 && !(progress.stream() && rewrites(hook))) {
+      if (!progress.stream()) ++progress.next;
+      continue;
     }
-    Verdict verdict = judge(*hook, info, subject, timed);
-    take_edits(*hook, info, subject, std::move(timed.answer.edits), decision);
-    if (settle(info, std::move(verdict), decision, state)) break;
+    Answered answered;
+    answered.answer = HookAnswer{std::move(verdict), std::move(call.edits()), call.take_emitted()};
+    answered.problem = call.emit_problem();
+    progress.pending = call.take_pending();
+    if (answered.answer.verdict.action == Action::pending && progress.pending && answered.problem.empty()) {
+      progress.partial = std::move(answered.answer);
+      return false;
+    }
+    if (conclude(progress, std::move(answered))) return true;
   }
-  co_return decision;
+  return true;
 }
 
-Runner::Timed Runner::invoke(Hook& hook, HookCall& call, const StageInfo& info) {
-  Timed out;
-  out.began = options_.nanos();
-  out.answer.verdict = hook.call(call);
-  uint64_t took = options_.nanos() - out.began;
-  if (took > options_.slow_nanos)
-    log_.write(events::kHookSlow, {{"plugin", hook.info().plugin}, {"stage", info.name}, {"us", took / 1000}});
-  out.answer.edits = std::move(call.edits());
-  return out;
+uint64_t Runner::measure(Hook& hook, const StageInfo& info, uint64_t began) {
+  uint64_t now = options_.nanos();
+  hook.counters().called(now - began);
+  if (now - began <= options_.slow_nanos) return now;
+  hook.counters().was_slow();
+  log_.write(events::kHookSlow, {{"plugin", hook.info().plugin}, {"stage", info.name}, {"us", (now - began) / 1000}});
+  return now;
 }
 
-Task<Runner::Timed> Runner::wait(Hook& hook, HookCall& call, Timed timed) {
-  Cancelling cancelling(hook, call.pending());
-  std::optional<HookAnswer> answer = co_await call.pending().answer();
-  if (!answer) {
-    timed.timed_out = true;
-    timed.problem = "no answer in time";
-    co_return timed;
+// From the first hook that answers later. Its answer follows what it said during the call.
+Task<void> Runner::finish(StageProgress* progress) {
+  for (bool over = false; !over;) {
+    Answered answered;
+    answered.answer = std::move(progress->partial);
+    {
+      Cancelling cancelling(progress->hook(), *progress->pending);
+      std::optional<HookAnswer> late = co_await progress->pending->answer();
+      answered.timed_out = !late;
+      if (late) {
+        progress->hook().counters().answered(late->verdict.action);
+        answered.answer.verdict = std::move(late->verdict);
+        for (Edit& edit : late->edits) answered.answer.edits.push_back(std::move(edit));
+        answered.answer.body += late->body;
+      }
+    }
+    progress->pending.reset();
+    if (answered.timed_out) answered.problem = "no answer in time";
+    over = conclude(*progress, std::move(answered)) || proceed(*progress);
   }
-  timed.answer.verdict = std::move(answer->verdict);
-  for (Edit& edit : answer->edits) timed.answer.edits.push_back(std::move(edit));
-  co_return timed;
 }
 
-Verdict Runner::judge(const Hook& hook, const StageInfo& info, const Subject& subject, Timed& timed) {
-  if (timed.problem.empty()) timed.problem = problem_of(timed.answer.verdict, info);
+// True: no further hook is asked. A stream stage goes on with the next piece for the same hook.
+bool Runner::conclude(StageProgress& progress, Answered answered) {
+  Verdict verdict = judge(progress, answered);
+  take_edits(progress, std::move(answered.answer.edits));
+  progress.pending.reset();
+  if (progress.stream()) {
+    pass_chunk(progress, verdict.action, answered);
+    if (verdict.action == Action::ok) verdict.action = Action::next;  // it has seen enough; others have not
+  } else {
+    ++progress.next;
+  }
+  return settle(progress.info, std::move(verdict), progress.decision, progress.state);
+}
+
+// A hook that failed sees no more of this body, and what it was shown goes on unchanged.
+void Runner::pass_chunk(StageProgress& progress, Action action, const Answered& answered) {
+  bool faulty = !answered.problem.empty();
+  if (rewrites(progress.hook())) {
+    progress.body.put(faulty ? progress.subject.chunk : std::string_view(answered.answer.body));
+    mark_of(progress) = BodyPass::kBegun;
+  }
+  if (faulty || action == Action::ok) mark_of(progress) = BodyPass::kDone;
+}
+
+Verdict Runner::judge(StageProgress& progress, Answered& answered) {
+  Hook& hook = progress.hook();
+  const StageInfo& info = progress.info;
+  if (answered.problem.empty()) answered.problem = problem_of(answered.answer.verdict, info);
+  if (answered.problem.empty() && !answered.answer.body.empty() && !(progress.stream() && rewrites(hook)))
+    answered.problem = "a body without the right";
   Verdict verdict;
-  if (timed.problem.empty()) {
-    verdict = std::move(timed.answer.verdict);
+  if (answered.problem.empty()) {
+    verdict = std::move(answered.answer.verdict);
     verdict.rule = verdict.rule.empty() ? hook.info().plugin : hook.info().plugin + ": " + verdict.rule;
   } else {
-    timed.answer.edits.clear();
-    verdict = after_fault(hook, info, subject, timed);
+    answered.answer.edits.clear();
+    verdict = after_fault(progress, answered);
   }
   if (verdict.reply.code == 0) verdict.reply = default_reply(info.stage, verdict.action);
-  log_verdict(hook, info, subject, verdict, timed.began);
+  log_verdict(progress, verdict);
   return verdict;
 }
 
-Verdict Runner::after_fault(const Hook& hook, const StageInfo& info, const Subject& subject, const Timed& timed) {
-  if (timed.timed_out) {
-    log_.write(events::kHookTimeout, {{"plugin", hook.info().plugin}, {"stage", info.name}, {"id", id_of(subject)}});
+Verdict Runner::after_fault(StageProgress& progress, const Answered& answered) {
+  Hook& hook = progress.hook();
+  if (answered.timed_out) {
+    hook.counters().timed_out();
+    log_.write(events::kHookTimeout, {{"plugin", hook.info().plugin}, {"stage", progress.info.name}, {"id", id_of(progress.subject)}});
   } else {
-    log_fault(hook, info, subject, timed.problem);
+    log_fault(hook, progress.info, progress.subject, answered.problem);
   }
   Verdict out;
-  out.action = action_for(hook.info().on_fault, info);
+  out.action = action_for(hook.info().on_fault, progress.info);
+  // What such a hook kept back of earlier chunks is lost, so the body cannot go on.
+  bool half_rewritten = progress.stream() && rewrites(hook) && mark_of(progress) == BodyPass::kBegun;
+  if (half_rewritten && out.action == Action::next) out.action = Action::tempfail;
   out.rule = hook.info().plugin + ": fault";
   return out;
 }
 
 // All edits of a call are taken, or none: half of a change may be worse than no change.
-void Runner::take_edits(const Hook& hook, const StageInfo& info, const Subject& subject, std::vector<Edit> edits, Decision& decision) {
+void Runner::take_edits(StageProgress& progress, std::vector<Edit> edits) {
+  if (edits.empty()) return;
+  Hook& hook = progress.hook();
+  std::string problem;
   for (const Edit& edit : edits) {
-    std::string_view problem = edit_problem(edit, hook.info().may, info);
-    if (problem.empty()) continue;
-    return log_fault(hook, info, subject, std::string(edit_name(edit)) + ": " + std::string(problem));
+    std::string_view found = edit_problem(edit, hook.info().may, progress.info);
+    if (problem.empty() && !found.empty()) problem = std::string(edit_name(edit)) + ": " + std::string(found);
   }
-  for (Edit& edit : edits) decision.edits.push_back(std::move(edit));
+  if (problem.empty()) problem = room_problem(progress.subject, progress.decision.edits, edits);
+  if (!problem.empty()) {
+    hook.counters().edits_refused();
+    log_.write(events::kHookFault, {{"plugin", hook.info().plugin},
+                                    {"stage", progress.info.name},
+                                    {"reason", problem},
+                                    {"id", id_of(progress.subject)}});
+    return;
+  }
+  for (Edit& edit : edits) progress.decision.edits.push_back(std::move(edit));
 }
 
 void Runner::tell(Stage stage, const Subject& subject, const HookState& state) {
   const StageInfo& info = stage_info(stage);
   std::shared_ptr<const HookSet> hooks = state.hooks;
+  InHand named(in_hand_, subject);
+  uint64_t ended = options_.nanos();
   for (const std::shared_ptr<Hook>& hook : hooks->at(stage)) {
-    HookCall call(pending_, stage, subject, {}, false);
-    Timed timed = invoke(*hook, call, info);
-    if (timed.answer.verdict.action != Action::next || !timed.answer.edits.empty())
-      log_fault(*hook, info, subject, "an answer where none is asked for");
+    HookCall call(pending_, hook->info(), subject, {}, false);
+    Verdict verdict = hook->call(call);
+    ended = measure(*hook, info, ended);
+    hook->counters().answered(verdict.action);
+    if (verdict.action != Action::next || !call.plain()) log_fault(*hook, info, subject, "an answer where none is asked for");
   }
 }
 
 void Runner::tell(Stage stage, const Subject& subject) { tell(stage, subject, begin()); }
 
-void Runner::log_verdict(const Hook& hook, const StageInfo& info, const Subject& subject, const Verdict& verdict, uint64_t began) {
+void Runner::log_verdict(const StageProgress& progress, const Verdict& verdict) {
   if (verdict.action == Action::next) return;
   const EventDef& event = verdict.action == Action::ok ? events::kHookVerdict : events::kHookDecided;
   if (!log_.wants(event.severity)) return;
-  log_.write(event, {{"plugin", hook.info().plugin},
-                     {"stage", info.name},
+  log_.write(event, {{"plugin", progress.hook().info().plugin},
+                     {"stage", progress.info.name},
                      {"verdict", action_text(verdict.action)},
-                     {"us", (options_.nanos() - began) / 1000},
-                     {"id", id_of(subject)},
+                     {"us", (options_.nanos() - progress.began) / 1000},
+                     {"id", id_of(progress.subject)},
                      {"rule", verdict.rule},
                      {"reply", verdict.reply.code != 0 ? verdict.reply.joined() : std::string()}});
 }
 
-void Runner::log_fault(const Hook& hook, const StageInfo& info, const Subject& subject, std::string_view reason) {
+void Runner::log_fault(Hook& hook, const StageInfo& info, const Subject& subject, std::string_view reason) {
+  hook.counters().faulted();
   log_.write(events::kHookFault,
              {{"plugin", hook.info().plugin}, {"stage", info.name}, {"reason", reason}, {"id", id_of(subject)}});
 }

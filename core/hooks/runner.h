@@ -2,33 +2,28 @@
 // faults and faults into what their policy says, refuses edits without a right, measures, and writes the log. One a loop. [loop]
 #pragma once
 
+#include <atomic>
 #include <memory>
+#include <optional>
 #include <string_view>
 #include <utility>
 
 #include "hooks/hook.h"
 #include "hooks/pending.h"
+#include "hooks/stage_run.h"
 #include "hooks/stage_table.h"
 #include "log/log.h"
+#include "loop/task.h"
 
 namespace veredus {
-
-// What hooks have said for longer than one step, and the set that a session began with. One a session; one a message elsewhere.
-struct HookState {
-  HookState() = default;
-  explicit HookState(std::shared_ptr<const HookSet> set) : hooks(std::move(set)) {}
-  void end_transaction() { skip_transaction = false; }
-
-  std::shared_ptr<const HookSet> hooks;
-  bool skip_transaction = false;
-  bool skip_connection = false;
-};
 
 struct RunnerOptions {
   RunnerOptions();
   uint64_t (*nanos)();                // a monotonic clock
   uint64_t slow_nanos = 2'000'000;    // a call that blocks the loop for longer is logged
 };
+
+class StageRun;
 
 class Runner {
  public:
@@ -38,39 +33,67 @@ class Runner {
   HookState begin() const { return HookState(hooks_); }  // a session or a message pins the set of now
   void use(std::shared_ptr<const HookSet> hooks) { hooks_ = std::move(hooks); }  // after a reload, for those that begin later
   const HookSet& hooks() const { return *hooks_; }
+  // Where the message is named that a hook is called for, for whoever looks after a crash.
+  void name_in(std::atomic<uint64_t>* in_hand) { in_hand_ = in_hand; }
 
   // Callers ask first, so that a stage without hooks costs a branch.
   bool any(Stage stage) const { return hooks_->any(stage); }
   static bool any(Stage stage, const HookState& state) { return state.hooks->any(stage); }
 
-  // The stage's decision. What `subject` points to, and `state`, must live until the answer. Destroying the task cancels the hook waited for.
-  Task<Decision> run(Stage stage, Subject subject, HookState& state);
+  // co_await it: the stage's decision. What `subject` points to, and `state`, must live until the answer. Destroying what awaits it
+  // cancels the hook waited for. At `body` a call is one chunk; without hooks that rewrite, Decision::body is empty.
+  StageRun run(Stage stage, const Subject& subject, HookState& state);
   void tell(Stage stage, const Subject& subject, const HookState& state);
   void tell(Stage stage, const Subject& subject);
 
   PendingTable& pending() { return pending_; }
 
  private:
-  struct Timed {
+  friend class StageRun;
+  struct Answered {
     HookAnswer answer;
-    uint64_t began = 0;
     std::string_view problem;  // why this is a fault
     bool timed_out = false;
   };
-  class Cancelling;
 
-  Timed invoke(Hook& hook, HookCall& call, const StageInfo& info);
-  Task<Timed> wait(Hook& hook, HookCall& call, Timed timed);
-  Verdict judge(const Hook& hook, const StageInfo& info, const Subject& subject, Timed& timed);
-  Verdict after_fault(const Hook& hook, const StageInfo& info, const Subject& subject, const Timed& timed);
-  void take_edits(const Hook& hook, const StageInfo& info, const Subject& subject, std::vector<Edit> edits, Decision& decision);
-  void log_verdict(const Hook& hook, const StageInfo& info, const Subject& subject, const Verdict& verdict, uint64_t began);
-  void log_fault(const Hook& hook, const StageInfo& info, const Subject& subject, std::string_view reason);
+  bool proceed(StageProgress& progress);
+  Task<void> finish(StageProgress* progress);
+  bool conclude(StageProgress& progress, Answered answered);
+  uint64_t measure(Hook& hook, const StageInfo& info, uint64_t began);
+  Verdict judge(StageProgress& progress, Answered& answered);
+  Verdict after_fault(StageProgress& progress, const Answered& answered);
+  void pass_chunk(StageProgress& progress, Action action, const Answered& answered);
+  void take_edits(StageProgress& progress, std::vector<Edit> edits);
+  void log_verdict(const StageProgress& progress, const Verdict& verdict);
+  void log_fault(Hook& hook, const StageInfo& info, const Subject& subject, std::string_view reason);
 
   Log& log_;
   std::shared_ptr<const HookSet> hooks_;
   RunnerOptions options_;
   PendingTable pending_;
+  std::atomic<uint64_t>* in_hand_ = nullptr;
 };
+
+// Awaited once. As long as hooks answer at once there is no coroutine frame but the caller's.
+class [[nodiscard]] StageRun {
+ public:
+  StageRun(Runner& runner, Stage stage, const Subject& subject, HookState& state)
+      : runner_(runner), progress_(stage_info(stage), subject, state) {}
+  StageRun(const StageRun&) = delete;
+
+  bool await_ready() { return runner_.proceed(progress_); }
+  bool await_suspend(std::coroutine_handle<> caller) { return rest_.emplace(runner_.finish(&progress_)).await_suspend(caller); }
+  Decision await_resume() {
+    if (progress_.body.replaced()) progress_.decision.body = progress_.body.take();
+    return std::move(progress_.decision);
+  }
+
+ private:
+  Runner& runner_;
+  StageProgress progress_;
+  std::optional<Task<void>> rest_;  // dies first: its end cancels the hook waited for
+};
+
+inline StageRun Runner::run(Stage stage, const Subject& subject, HookState& state) { return StageRun(*this, stage, subject, state); }
 
 }  // namespace veredus

@@ -17,7 +17,8 @@ constexpr uint32_t kBounce = kAlways | bit(Action::discard) | bit(Action::hold);
 constexpr uint32_t kSeal = kAlways & ~bit(Action::ok);  // one signer must not silence the next
 constexpr uint32_t kTold = bit(Action::next);
 
-constexpr uint32_t kEnvelopeEdits = kMayRecipients | kMaySender | kMayRoute | kMayFields;
+constexpr uint32_t kFindings = kMayNotes | kMayAuthResults;
+constexpr uint32_t kEnvelopeEdits = kMayRecipients | kMaySender | kMayRoute | kMayFields | kFindings;
 constexpr uint32_t kAllEdits = kEnvelopeEdits | kMayHeaders | kMayBody | kMaySplit;
 
 constexpr DefaultReply kNone{};
@@ -35,16 +36,16 @@ constexpr auto kAsked = StageKind::asked;
 constexpr auto kToldKind = StageKind::told;
 
 constexpr std::array<StageInfo, kStageCount> kStages{{
-    {Stage::connect, "connect", kAsked, true, false, kSession, kMayFields, kNoService, kCloseLater},
-    {Stage::helo, "helo", kAsked, true, false, kSession, kMayFields, kRefused, kLater},
+    {Stage::connect, "connect", kAsked, true, false, kSession, kMayFields | kFindings, kNoService, kCloseLater},
+    {Stage::helo, "helo", kAsked, true, false, kSession, kMayFields | kFindings, kRefused, kLater},
     {Stage::starttls, "starttls", kAsked, true, false, kSession, 0, kNoTls, kTlsLater},
     {Stage::tls_done, "tls_done", kToldKind, false, false, kTold, 0, kNone, kNone},
-    {Stage::auth, "auth", kAsked, true, false, kSession, kMayFields, kNoAuth, kAuthLater},
-    {Stage::mail, "mail", kAsked, true, false, kTransaction, kMaySender | kMayFields, kRefused, kLater},
+    {Stage::auth, "auth", kAsked, true, false, kSession, kMayFields | kFindings, kNoAuth, kAuthLater},
+    {Stage::mail, "mail", kAsked, true, false, kTransaction, kMaySender | kMayFields | kFindings, kRefused, kLater},
     {Stage::rcpt, "rcpt", kAsked, true, false, kTransaction, kEnvelopeEdits, kRefused, kLater},
     {Stage::data, "data", kAsked, true, false, kTransaction, kEnvelopeEdits, kRefused, kLater},
     {Stage::headers, "headers", kAsked, true, false, kTransaction, kEnvelopeEdits | kMayHeaders, kRefused, kLater},
-    {Stage::body, "body", StageKind::stream, false, false, kTransaction, kMayBody, kRefused, kLater},
+    {Stage::body, "body", StageKind::stream, false, false, kTransaction, kMayBody | kFindings, kRefused, kLater},
     {Stage::message, "message", kAsked, true, false, kTransaction, kAllEdits, kRefused, kLater},
     {Stage::seal, "seal", kAsked, false, true, kSeal, kMayHeaders, kNone, kNotSealed},
     {Stage::queued, "queued", kToldKind, false, false, kTold, 0, kNone, kNone},
@@ -64,7 +65,7 @@ constexpr auto kRows = [] {
   return out;
 }();
 
-constexpr std::array<std::string_view, 9> kActions{"next", "ok",         "reject",  "tempfail", "discard",
+constexpr std::array<std::string_view, kActionCount> kActions{"next", "ok",         "reject",  "tempfail", "discard",
                                                    "hold", "disconnect", "pending", "fault"};
 
 struct RightOf {
@@ -79,11 +80,14 @@ struct RightOf {
   Right operator()(const SetRoute&) const { return kMayRoute; }
   Right operator()(const SetField&) const { return kMayFields; }
   Right operator()(const SplitRecipients&) const { return kMaySplit; }
+  Right operator()(const AddNote&) const { return kMayNotes; }
+  Right operator()(const AddAuthResult&) const { return kMayAuthResults; }
 };
 
 constexpr std::array<std::string_view, std::variant_size_v<Edit>> kEditNames{
     "insert header", "replace header", "remove header", "replace body", "add recipient",   "drop recipient",
-    "set recipient", "set sender",     "set route",     "set field",    "split recipients"};
+    "set recipient", "set sender",     "set route",     "set field",    "split recipients",
+    "add note",      "add authentication result"};
 
 }  // namespace
 

@@ -27,7 +27,9 @@ enum EnvelopeTag : uint64_t {
   kPriority = 12,
   kHoldReason = 13,
   kOrigin = 14,
+  kNote = 15,
 };
+enum NoteTag : uint64_t { kNoteKey = 1, kNoteValue = 2 };
 enum RecipientTag : uint64_t { kAddress = 1, kOriginal = 2, kOrcpt = 3, kNotify = 4, kNextHop = 5 };
 enum OriginTag : uint64_t {
   kClient = 1,
@@ -213,12 +215,35 @@ bool read_origin_field(const FieldView& field, Origin& out) {
   }
 }
 
+std::string encode_note(std::string_view key, std::string_view value) {
+  FieldWriter out;
+  out.text(kNoteKey, key);
+  out.text(kNoteValue, value);
+  return out.take();
+}
+
+// Values are plugins' own octets, and stay as they are.
+bool read_note_field(const FieldView& field, std::pair<std::string, std::string>& out) {
+  if (field.tag == kNoteKey) out.first = field.value;
+  if (field.tag == kNoteValue) out.second = field.value;
+  return true;
+}
+
 template <typename T, typename ReadField>
 bool read_fields(std::string_view octets, T& out, ReadField read_field) {
   FieldReader reader(octets);
   for (FieldView field; reader.next(field);)
     if (!read_field(field, out)) return false;
   return reader.ok();
+}
+
+// A note out of bounds is left out: no reason to lose a message.
+bool read_note(std::string_view value, Envelope& out) {
+  std::pair<std::string, std::string> note;
+  if (!read_fields(value, note, read_note_field)) return false;
+  if (is_note_key(note.first) && note.second.size() <= kLongestNote && out.notes.size() < kMostNotes)
+    set_note(out.notes, note.first, note.second);
+  return true;
 }
 
 uint64_t flags_of(const Envelope& e) {
@@ -274,12 +299,31 @@ bool read_envelope_field(const FieldView& field, Envelope& out) {
       return read_text(field.value, out.hold_reason);
     case kOrigin:
       return read_fields(field.value, out.origin, read_origin_field);
+    case kNote:
+      return read_note(field.value, out);
     default:
       return true;
   }
 }
 
 }  // namespace
+
+bool is_note_key(std::string_view key) {
+  auto fits = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-'; };
+  return !key.empty() && key.size() <= kLongestNoteKey && std::all_of(key.begin(), key.end(), fits);
+}
+
+const std::string* find_note(const Notes& notes, std::string_view key) {
+  for (const auto& [known, value] : notes)
+    if (known == key) return &value;
+  return nullptr;
+}
+
+void set_note(Notes& notes, std::string_view key, std::string_view value) {
+  for (auto& [known, old] : notes)
+    if (known == key) return void(old = value);
+  notes.emplace_back(key, value);
+}
 
 std::string encode_envelope(const Envelope& envelope) {
   FieldWriter out;
@@ -299,6 +343,7 @@ std::string encode_envelope(const Envelope& envelope) {
   out.number(kPriority, envelope.priority, 50);
   out.text(kHoldReason, envelope.hold_reason);
   out.text(kOrigin, encode_origin(envelope.origin));
+  for (const auto& [key, value] : envelope.notes) out.put(kNote, encode_note(key, value));
   return out.take();
 }
 

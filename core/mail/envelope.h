@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/address_ip.h"
@@ -55,6 +56,14 @@ struct Origin {
   bool operator==(const Origin&) const = default;
 };
 
+// What plugins want later stages and other plugins to know of a message: key and value.
+using Notes = std::vector<std::pair<std::string, std::string>>;
+constexpr size_t kMostNotes = 64, kLongestNoteKey = 64, kLongestNote = 1024;
+
+bool is_note_key(std::string_view key);  // [a-z0-9._-]{1,64}
+const std::string* find_note(const Notes& notes, std::string_view key);
+void set_note(Notes& notes, std::string_view key, std::string_view value);  // a later note replaces an earlier one
+
 struct Envelope {
   MessageId id;
   WallTime arrived{};
@@ -74,6 +83,7 @@ struct Envelope {
   bool held = false;      // stored with every recipient on hold
   std::string hold_reason;
   Origin origin;
+  Notes notes;
   bool operator==(const Envelope&) const = default;
 };
 
