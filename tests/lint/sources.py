@@ -4,6 +4,7 @@ import re
 
 ALLOWED = {
     "base": [], "log": ["base"], "config": ["base", "log"], "loop": ["base"],
+    "store": ["base", "loop", "log"],
     "net": ["base", "loop", "log"], "mail": ["base"], "smtp": ["base", "mail"],
     "hooks": ["base", "loop", "log", "mail", "smtp"],
     "spool": ["base", "loop", "mail"],
@@ -12,7 +13,10 @@ ALLOWED = {
     "outbound": ["base", "loop", "log", "config", "net", "mail", "smtp", "hooks", "spool", "queue"],
     "inbound": ["base", "loop", "log", "config", "net", "mail", "smtp", "hooks", "spool", "queue"],
     "control": ["base", "loop", "log", "config", "net", "mail", "smtp", "spool", "queue"],
+    "plugin": ["base", "log", "config", "loop", "net", "mail", "smtp", "hooks", "spool", "queue", "bounce", "outbound", "inbound",
+               "control", "store"],
 }
+ABI_USERS = {"plugin"}
 MAX_FILE, MAX_HEADER, MAX_FUNCTION, MAX_MEDIAN, MAX_P90 = 500, 300, 80, 12, 40
 FUNCTION_START = re.compile(r"^(?!namespace|class|struct|enum|extern|using|typedef|#|//|\}|\s*\))\S.*\)[^;]*\{$")
 
@@ -26,6 +30,9 @@ LINE_RULES = [
 
 def include_direction(name, lines, problems):
     folder = name.split("/")[1]
+    for number, line in enumerate(lines, 1):
+        if folder not in ABI_USERS and re.match(r"#include <veredus/", line):
+            problems.append(f"{name}:{number}: only the plugin host includes the headers of the plugin ABI")
     if folder == "main":
         return
     for number, line in enumerate(lines, 1):
