@@ -12,8 +12,8 @@ CALL = re.compile(r"\bveredus ((?:--conf [\w./$]+ |--json )*)([a-z]+(?: [a-z]+)?
 
 
 def readmes(tree, problems):
-    for folder in tree.folders("core"):
-        name = f"core/{folder}/README.md"
+    for place in [f"core/{folder}" for folder in tree.folders("core")] + [f"plugins/{folder}" for folder in tree.folders("plugins")]:
+        name = f"{place}/README.md"
         if not tree.files(name):
             problems.append(f"{name}: missing; it says purpose, main types, what the folder may depend on, the story of one call")
         elif len(tree.text(name).splitlines()) > MAX_README:

@@ -41,6 +41,16 @@ def include_direction(name, lines, problems):
             problems.append(f"{name}:{number}: {folder} must not include {found[1]}/{found[2]}")
 
 
+def plugin_includes(name, lines, problems):
+    """A plugin sees the SDK, its own files and what plugins share; nothing of the core. That is what proves the interface."""
+    own = name.split("/")[1]
+    for number, line in enumerate(lines, 1):
+        found = re.match(r'#include "([^"]+)"', line)
+        folder = found[1].split("/")[0] if found and "/" in found[1] else own
+        if found and (".." in found[1] or folder not in (own, "common")):
+            problems.append(f"{name}:{number}: a plugin includes <veredus/...>, its own files and common/, not {found[1]}")
+
+
 def functions(lines):
     """(length, first line) of functions in column 0 or one namespace or class level in; good enough for a style budget."""
     lengths, start, indent = [], None, 0
@@ -54,7 +64,7 @@ def functions(lines):
 
 
 def sizes(name, lines, problems):
-    header = name.endswith(".h") and not pathlib.PurePath(name).name.startswith("test_")
+    header = name.endswith((".h", ".hpp")) and not pathlib.PurePath(name).name.startswith("test_")
     bound = MAX_HEADER if header else MAX_FILE
     if len(lines) > bound:
         problems.append(f"{name}: {len(lines)} lines; at most {bound} (two rooms?)")
@@ -86,11 +96,15 @@ def whole_tree(lengths, problems):
 def check(tree):
     """Problems, and the lengths of functions by folder for the table."""
     problems, rows = [], {}
-    for name in tree.files("core/*.cc", "core/*.h", "tests/*.cc", "tests/*.h"):
+    for name in tree.files(*(f"{top}/*.{end}" for top in ("core", "plugins", "sdk", "tests") for end in ("cc", "h", "hpp", "c"))):
+        if name.startswith("sdk/abi/"):
+            continue
         text = tree.text(name)
         lines = text.splitlines()
         if name.startswith("core/") and not name.endswith(("_test.cc", "_bench.cc")):
             include_direction(name, lines, problems)
+        if name.startswith("plugins/"):
+            plugin_includes(name, lines, problems)
         lengths = sizes(name, lines, problems)
         if not name.endswith("_test.cc"):
             rows.setdefault(name.split("/")[1], []).extend(lengths)
