@@ -97,6 +97,7 @@ class LargeBody {
  public:
   virtual ~LargeBody() = default;
   virtual uint64_t size() const = 0;
+  virtual Result<std::string> read(uint64_t offset, size_t count) = 0;  // blocks; any thread; short only at the end
 };
 
 // The octets of a message are `head` followed by the body octets from `skip` on. The body is in memory or in

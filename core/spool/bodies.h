@@ -21,7 +21,7 @@ class SpoolBody final : public LargeBody {
   uint64_t size() const override { return size_; }
   uint64_t id() const { return id_; }
   void mark_stored() { stored_.store(true); }
-  Result<std::string> read(uint64_t offset, size_t count);  // blocks; opens the file at the first call
+  Result<std::string> read(uint64_t offset, size_t count) override;  // opens the file at the first call
 
  private:
   std::atomic<bool> stored_;

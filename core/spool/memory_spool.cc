@@ -9,6 +9,10 @@ namespace {
 
 struct MemoryBody final : LargeBody {
   uint64_t size() const override { return octets.size(); }
+  Result<std::string> read(uint64_t offset, size_t count) override {
+    if (offset > octets.size()) return fail(Errc::invalid, "offset beyond the end of the body");
+    return octets.substr(offset, count);
+  }
   std::string octets;
 };
 
@@ -100,9 +104,7 @@ Task<Result<std::unique_ptr<BodyWriter>>> MemorySpool::create_body(Loop&) {
 }
 
 Task<Result<std::string>> MemorySpool::read_body(Loop&, std::shared_ptr<LargeBody> body, uint64_t offset, size_t count) {
-  const std::string& octets = static_cast<MemoryBody&>(*body).octets;
-  if (offset > octets.size()) co_return fail(Errc::invalid, "offset beyond the end of the body");
-  co_return octets.substr(offset, count);
+  co_return body->read(offset, count);
 }
 
 Status MemorySpool::accepting() const {
