@@ -14,6 +14,7 @@ struct HandedDescriptors {
   int status = -1;  // the worker writes "ready\n"
   int life = -1;    // ends when the supervisor is gone
   int board = -1;   // CrashBoard
+  int helpers = -1;  // on which the sockets of helpers come; -1: there are none
 };
 
 constexpr const char* kDescriptorsVariable = "VEREDUS_DESCRIPTORS";

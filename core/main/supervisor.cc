@@ -97,6 +97,7 @@ int Supervisor::prepare() {
     return done.error().code == Errc::not_found ? EX_NOUSER : EX_OSERR;
   }
   raise_file_limit();
+  helpers_.configure(settings_->helpers, Identity{uid_, gid_, change_user_, change_user_ ? settings_->user : ""});
   if (auto made = board_.make(); !made) log_.write(events::kWorkerFailed, {{"reason", made.error().text}});
   log_.write(events::kSupervisorStarted, {{"conf", conf_dir_}, {"listeners", settings_->listeners.size()}});
   return 0;
@@ -166,9 +167,11 @@ Status Supervisor::start_worker() {
   int status[2], life[2];
   if (pipe2(status, O_CLOEXEC) != 0) return os_failure("cannot make a pipe");
   if (pipe2(life, O_CLOEXEC) != 0) return os_failure("cannot make a pipe");
+  auto helpers = helpers_.any() ? helpers_.begin() : Result<UniqueFd>(UniqueFd());
+  if (!helpers) return helpers.error();
   pid_t pid = fork();
   if (pid < 0) return os_failure("cannot start the worker");
-  if (pid == 0) become_worker(status[1], life[0]);
+  if (pid == 0) become_worker(status[1], life[0], helpers->get());
   close(status[1]);
   close(life[0]);
   worker_ = pid;
@@ -181,7 +184,7 @@ Status Supervisor::start_worker() {
 }
 
 // In the child. Only descriptors that the worker needs stay open across exec.
-void Supervisor::become_worker(int status_fd, int life_fd) {
+void Supervisor::become_worker(int status_fd, int life_fd, int helpers_fd) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   sigset_t none;
   sigemptyset(&none);
@@ -189,9 +192,11 @@ void Supervisor::become_worker(int status_fd, int life_fd) {
   HandedDescriptors handed = handed_;
   handed.status = status_fd;
   handed.life = life_fd;
+  handed.helpers = helpers_fd;
   for (int fd : handed.listeners) fcntl(fd, F_SETFD, 0);
   handed.board = board_.fd();
-  for (int fd : {handed.control, handed.status, handed.life, handed.board}) fcntl(fd, F_SETFD, 0);
+  for (int fd : {handed.control, handed.status, handed.life, handed.board, handed.helpers})
+    if (fd >= 0) fcntl(fd, F_SETFD, 0);
   if (change_user_ && (initgroups(settings_->user.c_str(), gid_) != 0 || setgid(gid_) != 0 || setuid(uid_) != 0)) _exit(EX_NOPERM);
   prctl(PR_SET_PDEATHSIG, SIGKILL);  // changing the user clears it
   setenv(kSuspectsVariable, history_.suspects().c_str(), 1);
@@ -205,7 +210,7 @@ void Supervisor::notify(const std::string& state) {
 }
 
 int Supervisor::poll_patience() const {
-  MonoTime soonest = MonoTime::max();
+  MonoTime soonest = helpers_.next_due();
   if (restart_at_ != MonoTime{}) soonest = std::min(soonest, restart_at_);
   if (kill_at_ != MonoTime{}) soonest = std::min(soonest, kill_at_);
   if (soonest == MonoTime::max()) return -1;
@@ -219,7 +224,7 @@ int Supervisor::watch() {
   sigprocmask(SIG_BLOCK, &signals, nullptr);
   signal_fd_ = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
   reap();
-  while (worker_ > 0 || !stopping_) {
+  while (worker_ > 0 || !stopping_ || helpers_.running()) {
     log_.flush();
     pollfd waits[] = {{signal_fd_, POLLIN, 0}, {status_read_, POLLIN, 0}};
     poll(waits, status_read_ >= 0 ? 2 : 1, poll_patience());
@@ -228,7 +233,8 @@ int Supervisor::watch() {
     if (status_read_ >= 0 && waits[1].revents) read_status();
     if (restart_at_ != MonoTime{} && clock_.mono() >= restart_at_ && !stopping_) (void)start_worker();
     if (kill_at_ != MonoTime{} && clock_.mono() >= kill_at_ && worker_ > 0 && !killed_) killed_ = kill(worker_, SIGKILL) == 0;
-    if (exit_code_ != 0 && worker_ <= 0) break;
+    helpers_.tick();
+    if (exit_code_ != 0 && worker_ <= 0 && !helpers_.running()) break;
   }
   unlink(settings_->control.c_str());
   log_.write(events::kSupervisorStopped, {});
@@ -268,6 +274,7 @@ void Supervisor::reap() {
   int status = 0;
   for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;)
     if (pid == worker_) worker_ended(status);
+    else helpers_.reaped(pid, status);
 }
 
 // A worker that somebody killed is not the message's fault.
@@ -280,6 +287,7 @@ void Supervisor::worker_ended(int status) {
   worker_ = -1;
   if (status_read_ >= 0) close(std::exchange(status_read_, -1));
   close(std::exchange(life_write_, -1));
+  helpers_.end();
   int code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
   if (stopping_) return;
   bool crashed = WIFSIGNALED(status) || ever_ready_;

@@ -13,6 +13,7 @@
 #include "log/sinks.h"
 #include "main/crash_board.h"
 #include "main/descriptors.h"
+#include "main/helper_processes.h"
 
 namespace veredus {
 
@@ -28,7 +29,7 @@ class Supervisor {
   void raise_file_limit();
   Status find_user();
   Status start_worker();
-  [[noreturn]] void become_worker(int status_fd, int life_fd);
+  [[noreturn]] void become_worker(int status_fd, int life_fd, int helpers_fd);
   int watch();
   void handle_signal(int number);
   void read_status();
@@ -49,6 +50,7 @@ class Supervisor {
   bool change_user_ = false;
   CrashBoard board_;
   CrashHistory history_;
+  HelperProcesses helpers_{clock_, log_};
   int signal_fd_ = -1;
   int status_read_ = -1;
   int life_write_ = -1;  // closed = the worker ends

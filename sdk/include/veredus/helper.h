@@ -1,7 +1,8 @@
 /* core.helper/1: programs that the supervisor starts with the privileges that `core: helpers:` gives them, over a socket pair: a frame
  * there, a frame back, with at most one descriptor each. A helper reads requests in order and may answer out of order. Frame: 4 octets
- * length of what follows, 4 octets request number, then the octets; numbers in network order; a descriptor is sent with the first octet.
- * In another process: the socket pair is handed on. */
+ * length of what follows (the number counts), 4 octets request number, then the octets; numbers in network order; a descriptor is sent
+ * with the first octet, so who reads head and octets with reads of their own knows whose it is. The helper's end is its descriptor 3 and
+ * is closed when the daemon has no more use for it: the helper then ends. In another process: the socket pair is handed on. */
 #ifndef VEREDUS_HELPER_H
 #define VEREDUS_HELPER_H
 
