@@ -20,7 +20,8 @@ struct vrd_conf {
   bool secret = false;
   std::string text;             // scalar
   int64_t number = 0;           // scalar
-  std::string where;            // "conf.d/30-greylist.yaml:7:3"
+  veredus::Place place;         // of a default: of the fragment
+  std::string where;            // its text: "conf.d/30-greylist.yaml:7:3"
   std::vector<vrd_conf> items;  // of a list, or the values of a mapping
   std::vector<std::string> keys;  // of a mapping, one an item; settings that are unset are left out
 
@@ -37,12 +38,15 @@ void check_schema(const Manifest& manifest, std::vector<std::string>& problems);
 // The tree of a fragment, defaults filled in; null when a problem was reported. Relative paths are below `state_dir`.
 SettingsTree read_plugin_settings(const Manifest& manifest, const PluginFragment& fragment, const std::string& state_dir, Problems& problems);
 
+// Names of tables that the settings ask for, as nodes of the tree.
+std::vector<const vrd_conf*> tables_wanted(const Manifest& manifest, const vrd_conf& tree);
+
 // Effective values, secrets hidden; unset ones are null.
 nlohmann::ordered_json show_plugin_settings(const Manifest& manifest, const vrd_conf& tree);
 
-// One setting for people; "" when there is none of that key. `key` alone, or a group "rules" with all below it.
+// A setting for people, or all below a group "rules"; all settings for "", and "" when there is none of that name.
 std::string explain_plugin_setting(const Manifest& manifest, std::string_view key);
-std::string setting_hint(const ManifestSetting& setting);  // "a list of durations, 1s to 1d"
+std::string setting_hint(const Manifest& manifest, std::string_view key);  // "a list, each a duration, 1s to 1d"
 std::vector<std::string> setting_keys(const Manifest& manifest);
 
 }  // namespace veredus

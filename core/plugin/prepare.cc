@@ -1,0 +1,115 @@
+// Fragments meet their plugins: found, probed, settings checked, tables there.
+#include "plugin/prepare.h"
+
+#include <algorithm>
+
+#include "base/text.h"
+#include "plugin/probe.h"
+
+namespace veredus {
+
+namespace {
+
+class Preparation {
+ public:
+  Preparation(const LoadedConfig& config, const Catalogue& catalogue) : config_(config), catalogue_(catalogue) {}
+
+  PreparedResult run();
+
+ private:
+  void add(const PluginFragment& fragment);
+  bool good_isolation(const PluginFragment& fragment);
+  void check_tables(const PreparedPlugin& plugin);
+  size_t providers_named(const std::string& table) const;
+  std::vector<std::string> tables() const;
+
+  const LoadedConfig& config_;
+  const Catalogue& catalogue_;
+  Problems problems_;
+  std::vector<PreparedPlugin> plugins_;
+};
+
+// Unconfined is all there is, and nobody shall believe otherwise.
+bool Preparation::good_isolation(const PluginFragment& fragment) {
+  if (fragment.isolation.empty() || fragment.isolation == "none") return true;
+  std::string text = fragment.isolation == "process" ? "plugins cannot run in a process of their own yet; remove the line or write 'none'"
+                                                     : in_quotes(fragment.isolation) + " is not an isolation; 'none' is the only one so far";
+  problems_.error(fragment.place, "isolation: " + text);
+  return false;
+}
+
+void Preparation::add(const PluginFragment& fragment) {
+  bool good = good_isolation(fragment);
+  auto path = catalogue_.find(fragment.name);
+  if (!path) return problems_.error(fragment.place, "unknown plugin " + in_quotes(fragment.name) + did_you_mean(fragment.name, catalogue_.names()));
+  auto probed = probe_once(*path);
+  if (!probed) return problems_.error(fragment.place, "plugin " + in_quotes(fragment.name) + ": " + probed.error().text);
+  for (const std::string& finding : probed->findings)
+    problems_.warning(fragment.place, "plugin " + in_quotes(fragment.name) + ": " + *path + " " + finding);
+  PreparedPlugin out{fragment, *path, probed->identity, probed->manifest, nullptr, config_.settings->state + "/" + fragment.name};
+  out.settings = read_plugin_settings(*out.manifest, fragment, out.state_dir, problems_);
+  if (good && out.settings) plugins_.push_back(std::move(out));
+}
+
+// A table is named by the label of an instance, or by the plugin's name if it runs once.
+size_t Preparation::providers_named(const std::string& table) const {
+  auto of_instance = [&](const PreparedPlugin& p) { return p.manifest->provides("svc.table/1") && p.fragment.instance == table; };
+  auto of_name = [&](const PreparedPlugin& p) { return p.manifest->provides("svc.table/1") && p.fragment.name == table; };
+  auto found = std::count_if(plugins_.begin(), plugins_.end(), of_instance);
+  if (found == 0) found = std::count_if(plugins_.begin(), plugins_.end(), of_name);
+  return static_cast<size_t>(found);
+}
+
+std::vector<std::string> Preparation::tables() const {
+  std::vector<std::string> out;
+  for (const PreparedPlugin& plugin : plugins_)
+    if (plugin.manifest->provides("svc.table/1")) out.push_back(plugin.fragment.instance.empty() ? plugin.fragment.name : plugin.fragment.instance);
+  return out;
+}
+
+void Preparation::check_tables(const PreparedPlugin& plugin) {
+  for (const vrd_conf* node : tables_wanted(*plugin.manifest, *plugin.settings)) {
+    size_t found = providers_named(node->text);
+    if (found == 0)
+      problems_.error(node->place, "there is no table " + in_quotes(node->text) + did_you_mean(node->text, tables()) +
+                                       "; a table is an instance of an enabled plugin that provides svc.table/1");
+    else if (found > 1)
+      problems_.error(node->place, "several instances are meant by " + in_quotes(node->text) + "; write the label of one");
+  }
+}
+
+PreparedResult Preparation::run() {
+  for (const PluginFragment& fragment : config_.plugins) add(fragment);
+  if (!problems_.any_error())
+    for (const PreparedPlugin& plugin : plugins_) check_tables(plugin);
+  if (problems_.any_error()) return problems_.take_errors();
+  PreparedConfig out{config_, std::move(plugins_)};
+  for (ConfigWarning& warning : problems_.take_warnings()) out.config.warnings.push_back(std::move(warning));
+  return out;
+}
+
+}  // namespace
+
+std::string PreparedResult::error_text() const {
+  std::string out;
+  if (ok()) return out;
+  for (const ConfigError& error : errors()) out += error.full() + "\n";
+  return out;
+}
+
+LoadOptions options_with_plugins(const Catalogue& catalogue) {
+  LoadOptions out;
+  out.known_plugins = catalogue.names();
+  return out;
+}
+
+PreparedResult prepare_plugins(const ConfigResult& config, const Catalogue& catalogue) {
+  if (!config) return config.errors();
+  return Preparation(config.value(), catalogue).run();
+}
+
+PreparedResult load_plugin_config(const std::string& directory, const Catalogue& catalogue) {
+  return prepare_plugins(load_config(directory, options_with_plugins(catalogue)), catalogue);
+}
+
+}  // namespace veredus
