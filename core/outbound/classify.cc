@@ -85,13 +85,16 @@ Reply reclassified(Reply said, Action action) {
   return said;
 }
 
-bool apply_route(const std::vector<Edit>& edits, RecipientOutcome& outcome) {
+bool apply_route(const std::vector<Edit>& edits, std::string_view next_hop, std::string_view pool, RecipientOutcome& outcome) {
   for (const Edit& edit : edits) {
+    if (const auto* field = std::get_if<SetField>(&edit); field && field->name == "pool") outcome.pool = field->value;
     const auto* route = std::get_if<SetRoute>(&edit);
     if (!route || route->index != outcome.recipient) continue;
     if (!route->next_hop.empty()) outcome.next_hop = route->next_hop;
     if (!route->pool.empty()) outcome.pool = route->pool;
   }
+  if (outcome.next_hop == next_hop) outcome.next_hop.clear();
+  if (outcome.pool == pool) outcome.pool.clear();
   if (outcome.next_hop.empty() && outcome.pool.empty()) return false;
   outcome.outcome = Outcome::rerouted;
   if (outcome.reply.code == 0) outcome.reply = local_reply(451, {4, 7, 1}, "Routed anew by a rule");

@@ -28,7 +28,7 @@ std::string_view phase_name(ClientPhase phase);
 bool apply_verdict(const Verdict& verdict, RecipientOutcome& outcome);
 // The same words in the class that a verdict stands for; code 0 when there were none or the verdict has no class.
 Reply reclassified(Reply said, Action action);
-// A route that a hook chose for this recipient, once an attempt was due: false when it chose none.
-bool apply_route(const std::vector<Edit>& edits, RecipientOutcome& outcome);
+// A route or pool that a hook chose for this recipient, once an attempt was due: false when it chose none, or the one there is.
+bool apply_route(const std::vector<Edit>& edits, std::string_view next_hop, std::string_view pool, RecipientOutcome& outcome);
 
 }  // namespace veredus

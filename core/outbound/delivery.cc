@@ -49,6 +49,7 @@ Delivery::~Delivery() {
     conversation_->abandon();
     collect();
   }
+  if (attempt_ && plugin_ && batch_ > 0) settle_batch({}, local_reply(451, {4, 3, 2}, "Shut down while " + plugin_->text() + " delivered"));
   if (attempt_) give_up_attempt();
   conversation_.reset();
   end(LeaseEnd::shutdown, Reply());
@@ -80,6 +81,7 @@ Task<void> Delivery::run() {
 }
 
 Task<Delivery::Next> Delivery::visit(Target target) {
+  if (!target.plugin.empty()) co_return co_await visit_plugin(std::move(target));
   uint8_t family = target.unix_path.empty() ? target.to.ip.family : 0;
   auto source = context_.sources.pick(*lease_.settings, lease_.destination->pool, family);
   if (!source) co_return Next::another_host;
@@ -155,7 +157,10 @@ Task<void> Delivery::perform() {
   InHand named(*context_.in_hand, attempt_->message->envelope.id);
   if (!hooks_asked_ && Runner::any(Stage::attempt, hooks_)) co_await ask_attempt_hooks();
   hooks_asked_ = true;
-  co_await run_transactions();
+  if (plugin_)
+    co_await ask_plugin();
+  else
+    co_await run_transactions();
   if (Runner::any(Stage::result, hooks_)) co_await ask_result_hooks();
 }
 
@@ -178,12 +183,17 @@ Task<void> Delivery::ask_attempt_hooks() {
   for (uint32_t recipient : asked) {
     Decision decision = co_await ask(Stage::attempt, recipient, nullptr);
     RecipientOutcome outcome = untried(recipient);
-    if (apply_verdict(decision.verdict, outcome) || apply_route(decision.edits, outcome))
+    if (apply_verdict(decision.verdict, outcome) || rerouted(decision, outcome))
       result_.outcomes.push_back(std::move(outcome));
     else
       left.push_back(recipient);
   }
   pending_ = std::move(left);
+}
+
+bool Delivery::rerouted(const Decision& decision, RecipientOutcome& outcome) const {
+  const Recipient& recipient = attempt_->message->envelope.recipients[outcome.recipient];
+  return apply_route(decision.edits, recipient.next_hop, lease_.destination->pool, outcome);
 }
 
 // One transaction after the other: a next hop may take fewer recipients at a time than the message has.
@@ -233,7 +243,7 @@ Task<void> Delivery::ask_result_hooks() {
     if (outcome.outcome == Outcome::delivered) continue;
     Verdict& verdict = decision.verdict;
     if (verdict.reply == default_reply(Stage::result, verdict.action)) verdict.reply = reclassified(std::move(said), verdict.action);
-    if (!apply_verdict(verdict, outcome)) apply_route(decision.edits, outcome);
+    if (!apply_verdict(verdict, outcome)) rerouted(decision, outcome);
   }
 }
 

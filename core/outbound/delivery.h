@@ -30,7 +30,17 @@ class Delivery {
   Task<void> perform();
   Task<Decision> ask(Stage stage, uint32_t recipient, const Reply* reply);
   Task<void> ask_attempt_hooks();
+  bool rerouted(const Decision& decision, RecipientOutcome& outcome) const;
   Task<void> run_transactions();
+
+  // delivery_plugin.cc
+  Task<Next> visit_plugin(Target target);
+  Task<Next> work_with_plugin();
+  Task<void> ask_plugin();
+  DeliverRequest request_for_batch() const;
+  void settle_batch(std::vector<RecipientOutcome> said, const Reply& otherwise);
+  bool take_untried(const std::vector<RecipientOutcome>& said);
+
   void collect();
   Task<void> ask_result_hooks();
   Next replace_connection(bool used);
@@ -44,6 +54,8 @@ class Delivery {
   Lease lease_;
   HostWalk walk_;
   std::unique_ptr<Conversation> conversation_;
+  std::optional<Target> plugin_;          // in place of a conversation
+  Reply untried_;                         // why it tried nothing
   std::optional<Attempt> attempt_;        // in hand
   HookState hooks_;                       // the set of hooks it began with
   std::vector<uint32_t> pending_;         // recipients of it that are not decided

@@ -39,17 +39,19 @@ std::shared_ptr<const Destination> DestinationTable::intern(Destination destinat
   return shared;
 }
 
-Destination RouteTable::find(std::string_view domain, std::string_view pool) const {
-  for (const RouteSettings& route : settings_->routes)
+Destination RouteTable::find(std::string_view domain, std::string_view pool, size_t& from) const {
+  while (from < settings_->routes.size()) {
+    const RouteSettings& route = settings_->routes[from++];
     if (matches_domain(route.match, domain)) return make(route.to, domain, pool.empty() ? route.pool : pool, route.ip);
+  }
   return make({{NextHop()}}, domain, pool, IpPreference::system);
 }
 
-Destination RouteTable::fixed(NextHop hop, std::string_view domain, std::string_view pool) {
-  return make({{std::move(hop)}}, domain, pool, IpPreference::system);
+Destination RouteTable::fixed(NextHops to, std::string_view domain, std::string_view pool, IpPreference ip) {
+  return make(std::move(to), domain, pool, ip);
 }
 
-Destination RouteTable::make(std::vector<std::vector<NextHop>> to, std::string_view domain, std::string_view pool, IpPreference ip) {
+Destination RouteTable::make(NextHops to, std::string_view domain, std::string_view pool, IpPreference ip) {
   Destination out;
   for (auto& balanced : to)
     for (NextHop& hop : balanced)

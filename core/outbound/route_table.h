@@ -27,14 +27,19 @@ class RouteTable {
  public:
   explicit RouteTable(SettingsPtr settings) : settings_(std::move(settings)) {}
 
-  // `domain` in lower case. `pool` overrides the route's own if not empty.
-  Destination find(std::string_view domain, std::string_view pool) const;
-  // The recipient's own next hop instead of the table.
-  static Destination fixed(NextHop hop, std::string_view domain, std::string_view pool);
+  // `domain` in lower case. `pool` overrides the route's own if not empty. The first route from `from` on that matches; `from` becomes
+  // the place behind it. The destination may consist of a router alone.
+  Destination find(std::string_view domain, std::string_view pool, size_t& from) const;
+  Destination find(std::string_view domain, std::string_view pool) const {
+    size_t from = 0;
+    return find(domain, pool, from);
+  }
+  // The recipient's own next hops instead of the table.
+  static Destination fixed(NextHops to, std::string_view domain, std::string_view pool, IpPreference ip);
   const Settings& settings() const { return *settings_; }
 
  private:
-  static Destination make(std::vector<std::vector<NextHop>> to, std::string_view domain, std::string_view pool, IpPreference ip);
+  static Destination make(NextHops to, std::string_view domain, std::string_view pool, IpPreference ip);
   SettingsPtr settings_;
 };
 

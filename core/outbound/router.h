@@ -1,9 +1,10 @@
-// OutboundRouter: the queue's Router. Asks the hooks of stage route, then the recipient's own next hop, then the routes table. Belongs to
-// the queue loop.
+// OutboundRouter: the queue's Router. Asks the hooks of stage route, then the recipient's own next hop, then the routes table; where one of
+// them names a plugin that chooses, that plugin. Belongs to the queue loop.
 #pragma once
 
 #include "hooks/runner.h"
 #include "outbound/route_table.h"
+#include "outbound/router_port.h"
 #include "queue/queue.h"
 
 namespace veredus {
@@ -14,17 +15,27 @@ class OutboundRouter final : public Router {
 
   Task<Routed> route(std::shared_ptr<const Envelope> envelope, uint32_t recipient) override;
   void reconfigure(SettingsPtr settings) { table_ = RouteTable(std::move(settings)); }
+  void use(RouterPort* port) { port_ = port; }  // null = no plugin chooses
+
+  static constexpr Millis kRouterPatience{30'000};
+  static constexpr int kMostRouters = 8;  // asked for one recipient, each of which has no opinion
 
  private:
   struct Wish {
     std::string next_hop, pool;
+    size_t from = 0;  // the first route that may match
+    IpPreference ip = IpPreference::system;
   };
-  static Reply refusal(const Verdict& verdict);
-  Routed by_table(const Recipient& recipient, const Wish& wish);
+  static Routed judged(const Verdict& verdict);
+  static void take_edits(const std::vector<Edit>& edits, uint32_t recipient, Wish& wish);
+  Task<Routed> follow(std::shared_ptr<const Envelope> envelope, uint32_t recipient, Wish wish);
+  Task<RouteAnswer> ask(std::string name, std::shared_ptr<const Envelope> envelope, uint32_t recipient);
+  Reply find(const Recipient& recipient, Wish& wish, Destination& out) const;
 
   RouteTable table_;
   DestinationTable destinations_;
   Runner& runner_;
+  RouterPort* port_ = nullptr;
 };
 
 }  // namespace veredus

@@ -244,6 +244,14 @@ class Rig final : public QueuePort {
 
   // One lease for where the routes send this domain, until it ends.
   void deliver_to(const std::string& domain) {
+    begin_delivery(domain);
+    MonoTime most = clock.mono() + Millis(8000);
+    while (!ended && clock.mono() < most) loop.run_turn(Millis(20));
+    log.flush();
+    REQUIRE(ended.has_value());
+    turns(3);
+  }
+  void begin_delivery(const std::string& domain) {
     SettingsPtr shared = std::make_shared<const Settings>(settings);
     Lease lease;
     lease.id = 1;
@@ -253,12 +261,8 @@ class Rig final : public QueuePort {
       context = std::make_unique<OutboundContext>(loop, dns, spool, log, *this, runner, OwnAddresses({*IpAddress::parse("127.0.0.1")}));
     ended.reset();
     failure = {};
+    if (prepare) prepare(*context);
     context->scope.spawn(deliver(*context, std::move(lease)));
-    MonoTime most = clock.mono() + Millis(8000);
-    while (!ended && clock.mono() < most) loop.run_turn(Millis(20));
-    log.flush();
-    REQUIRE(ended.has_value());
-    turns(3);
   }
   void route(const std::string& to) {
     RouteSettings row;
@@ -289,6 +293,7 @@ class Rig final : public QueuePort {
   std::vector<RecipientOutcome> outcomes;
   std::vector<std::string> admitted;
   std::function<void()> before_next;
+  std::function<void(OutboundContext&)> prepare;
   std::optional<LeaseEnd> ended;
   Reply failure;
   bool lingers = false;
