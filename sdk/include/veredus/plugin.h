@@ -82,7 +82,7 @@ typedef struct vrd_command {
   const char *name; /**< one to three words; forever */
   const char *args; /**< the rest of the usage line, "--from ADDRESS [FILE]"; forever */
   const char *doc;  /**< one or two sentences; forever */
-  /** Runs the command. Output goes through core.control write(); it ends with core.control finish(), now or later. In the daemon
+  /** Runs the command. Output goes through core.control write(); it ends with core.control finish(), now or later.
    *  @thread main  @since 0.1
    *  @lifetime argv: call
    *  @errors a negative status ends the command with exit code 70 (EX_SOFTWARE) and the text in `err` */

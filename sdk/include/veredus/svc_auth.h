@@ -1,5 +1,5 @@
 /* svc.auth/1: a plugin that knows accounts. Asked by the SASL mechanisms of the core. Draft: in use from the release that offers AUTH;
- * until then `veredus auth test NAME ACCOUNT` asks it. */
+ * until then `veredus auth test NAME ACCOUNT` asks it. In another process: as veredus/service.h says. */
 #ifndef VEREDUS_SVC_AUTH_H
 #define VEREDUS_SVC_AUTH_H
 

@@ -1,4 +1,5 @@
-/* svc.deliver/1: a plugin that delivers: to mailboxes, programs, web hooks. Next hop "plugin:NAME/ARGUMENT". */
+/* svc.deliver/1: a plugin that delivers: to mailboxes, programs, web hooks. Next hop "plugin:NAME/ARGUMENT". In another process: as
+ * veredus/service.h says; the view as veredus/message.h says. */
 #ifndef VEREDUS_SVC_DELIVER_H
 #define VEREDUS_SVC_DELIVER_H
 

@@ -1,4 +1,5 @@
-/* svc.logsink/1: a plugin that gets every event that is written, beside standard error. */
+/* svc.logsink/1: a plugin that gets every event that is written, beside standard error. In another process: as veredus/service.h says,
+ * lines in frames, dropped when the process does not keep up. */
 #ifndef VEREDUS_SVC_LOGSINK_H
 #define VEREDUS_SVC_LOGSINK_H
 

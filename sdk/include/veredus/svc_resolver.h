@@ -1,4 +1,5 @@
-/* svc.resolver/1: a plugin that answers DNS questions instead of the built-in stub resolver; chosen by `core: resolver: NAME`. */
+/* svc.resolver/1: a plugin that answers DNS questions instead of the built-in stub resolver; chosen by `core: resolver: NAME`. In
+ * another process: as veredus/service.h says. */
 #ifndef VEREDUS_SVC_RESOLVER_H
 #define VEREDUS_SVC_RESOLVER_H
 

@@ -1,4 +1,5 @@
-/* svc.router/1: a plugin that says where a recipient goes; used by `routes: - { match: ..., to: ["router:NAME"] }`. */
+/* svc.router/1: a plugin that says where a recipient goes; used by `routes: - { match: ..., to: ["router:NAME"] }`. In another process:
+ * as veredus/service.h says; the view as veredus/message.h says. */
 #ifndef VEREDUS_SVC_ROUTER_H
 #define VEREDUS_SVC_ROUTER_H
 

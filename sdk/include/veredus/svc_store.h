@@ -1,4 +1,5 @@
-/* svc.store/1: a plugin behind core.kv, chosen by `core: kv: { store: NAME }`, for instance a shared server of a cluster. */
+/* svc.store/1: a plugin behind core.kv, chosen by `core: kv: { store: NAME }`, for instance a shared server of a cluster. In another
+ * process: as veredus/service.h says. */
 #ifndef VEREDUS_SVC_STORE_H
 #define VEREDUS_SVC_STORE_H
 

@@ -1,4 +1,5 @@
-/* svc.table/1: a plugin that is a table. Asked through core.table, and by the core where a setting names a table. */
+/* svc.table/1: a plugin that is a table. Asked through core.table, and by the core where a setting names a table. In another process: as
+ * veredus/service.h says. */
 #ifndef VEREDUS_SVC_TABLE_H
 #define VEREDUS_SVC_TABLE_H
 
