@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -19,19 +20,19 @@
 
 namespace veredus {
 
+class Calls;
 class HelperPort;
 class HttpClient;
 class PluginHost;
 
 struct LoopServices {
-  LoopServices(Loop& l, Log& g) : loop(l), log(g) {}
+  LoopServices(Loop& l, Log& g);
   LoopServices(const LoopServices&) = delete;
   ~LoopServices();
 
   // Of the calling thread; null on threads that run no loop with plugins.
   static LoopServices* here();
-  // [any] The table in which tokens of this loop are completed; null when no such loop has plugins.
-  static PendingTable* pending_of(unsigned loop);
+  static LoopServices* of(unsigned loop);  // [any] null when no such loop has plugins
 
   void enter();  // on the loop's own thread, before anything of a plugin runs there
   void leave();  // likewise, when nothing will
@@ -52,6 +53,7 @@ struct LoopServices {
   // A message made by the daemon, from stage `headers` on; answers as Injector::inject does. The id is given here.
   std::function<Task<Result<std::vector<MessageId>>>(Message)> inject;
   std::function<SettingsPtr()> settings;  // in force now, as this loop knows them
+  std::unique_ptr<Calls> calls;           // hook calls of this loop
 };
 
 }  // namespace veredus
