@@ -108,7 +108,37 @@ bool QueueCore::any_matches(const QueueFilter& filter, Index message, const Enve
   for (Index i = messages_[message].first_item; i != kNone; i = items_[i].sibling)
     for (uint32_t recipient : items_[i].recipients.list())
       if (matches(filter, items_[i], envelope, recipient)) return true;
-  return false;
+  auto [first, last] = batches_.equal_range(message);
+  return std::any_of(first, last, [&](const auto& entry) {
+    const std::vector<Pending>& pending = entry.second->pending;
+    return std::any_of(pending.begin(), pending.end(),
+                       [&](const Pending& p) { return matches_unrouted(filter, envelope, p.recipient); });
+  });
+}
+
+// A recipient that is being routed has no item, and no destination but its domain.
+bool QueueCore::matches_unrouted(const QueueFilter& filter, const Envelope& envelope, uint32_t recipient) const {
+  const Address& address = envelope.recipients[recipient].address;
+  if (filter.state && *filter.state != RecipientState::queued) return false;
+  if (!filter.recipient.empty() && !matches_address(filter.recipient, address.text())) return false;
+  if (!filter.domain.empty() && !matches_name(filter.domain, address.domain())) return false;
+  return filter.destination.empty() || matches_name(filter.destination, address.domain());
+}
+
+uint64_t QueueCore::order_in_batches(Index message, const Envelope* envelope, const QueueFilter& filter,
+                                     QueueAction action, const std::string& by) {
+  if (action == QueueAction::release) return 0;
+  uint64_t touched = 0;
+  auto [first, last] = batches_.equal_range(message);
+  for (auto entry = first; entry != last; ++entry) {
+    Order order{action, by, {}};
+    for (const Pending& member : entry->second->pending)
+      if (!envelope || matches_unrouted(filter, *envelope, member.recipient)) order.recipients.push_back(member.recipient);
+    if (order.recipients.empty()) continue;
+    entry->second->orders.push_back(std::move(order));
+    touched = 1;
+  }
+  return touched;
 }
 
 // What the queue knows better than the spool: times, attempts, the destination, a resting destination's reply.
@@ -165,6 +195,7 @@ uint64_t QueueCore::act_on(Index message, const Envelope* envelope, const QueueF
   uint64_t touched = 0;
   for (Index item : items)
     if (act_on_item(item, envelope, filter, action, by)) touched = 1;
+  if (batches_.contains(message)) touched |= order_in_batches(message, envelope, filter, action, by);
   if (touched == 0) return 0;
   if (action == QueueAction::release) watch(message, true);
   if (const EventDef* event = event_of(action)) log_.write(*event, {{"id", id.text()}, {"by", by}});
@@ -192,16 +223,15 @@ bool QueueCore::act_on_item(Index index, const Envelope* envelope, const QueueFi
   if (action == QueueAction::release ? !held
                                      : held && (action == QueueAction::hold || action == QueueAction::retry))
     return false;
-  if (item.state == ItemState::routing || item.state == ItemState::reporting) return false;
   std::vector<uint32_t> matching = item.recipients.list();
   if (envelope)
     std::erase_if(matching, [&](uint32_t r) { return !matches(filter, items_[index], *envelope, r); });
   else if (!item_may_match(filter, item))
     return false;
   if (matching.empty()) return false;
-  if (item.state == ItemState::in_hand) {
-    if (matching.size() < item.recipients.size()) return false;
-    if (action != QueueAction::retry) give_order(index, Order{action, by});
+  bool waits = item.state == ItemState::ready || item.state == ItemState::scheduled || held;
+  if (!waits) {
+    if (action != QueueAction::retry) give_order(index, Order{action, by, std::move(matching)});
     return true;
   }
   carry_out(take_out(index, matching), envelope, action, by);
@@ -215,17 +245,18 @@ Index QueueCore::take_out(Index index, const std::vector<uint32_t>& recipients) 
   bool all = recipients.size() == items_[index].recipients.size();
   if (state == ItemState::ready) unready(index);
   if (state == ItemState::scheduled && all) schedule_.erase(index);
-  Index part = index;
-  if (!all) {
-    std::vector<uint32_t> rest = items_[index].recipients.list();
-    std::erase_if(rest, [&](uint32_t r) {
-      return std::find(recipients.begin(), recipients.end(), r) != recipients.end();
-    });
-    part = split_off(index, recipients);
-    items_[index].recipients.assign(rest);
-    if (state == ItemState::ready) make_ready(index, true, false);
-  }
+  Index part = all ? index : separate(index, recipients);
+  if (!all && state == ItemState::ready) make_ready(index, true, false);
   items_[part].state = ItemState::reporting;
+  return part;
+}
+
+// These recipients leave the item for one of their own.
+Index QueueCore::separate(Index index, const std::vector<uint32_t>& recipients) {
+  std::vector<uint32_t> rest = items_[index].recipients.list();
+  std::erase_if(rest, [&](uint32_t r) { return std::find(recipients.begin(), recipients.end(), r) != recipients.end(); });
+  Index part = split_off(index, recipients);
+  items_[index].recipients.assign(rest);
   return part;
 }
 
@@ -274,16 +305,52 @@ void QueueCore::release(Index index) {
 
 void QueueCore::give_order(Index index, Order order) {
   items_[index].ordered = 1;
-  orders_[items_.handle(index)] = std::move(order);
+  orders_[items_.handle(index)].push_back(std::move(order));
 }
 
-bool QueueCore::obey_order(Index index, const Envelope& envelope) {
-  if (!items_[index].ordered) return false;
-  Order order = std::move(orders_[items_.handle(index)]);
+Orders QueueCore::take_orders(Index index) {
+  if (!items_[index].ordered) return {};
+  Orders orders = std::move(orders_[items_.handle(index)]);
   orders_.erase(items_.handle(index));
   items_[index].ordered = 0;
-  carry_out(index, &envelope, order.action, order.by);
-  return true;
+  return orders;
+}
+
+// `index` came back. True: nothing is left of it to be queued. Recipients that no order names stay in it.
+bool QueueCore::obey_order(Index index, const Envelope& envelope) {
+  Orders orders = take_orders(index);
+  for (auto order = orders.rbegin(); order != orders.rend(); ++order) {
+    std::vector<uint32_t> named = order->of(items_[index].recipients);
+    if (named.empty()) continue;
+    bool all = named.size() == items_[index].recipients.size();
+    Index part = all ? index : separate(index, named);
+    items_[part].state = ItemState::reporting;
+    carry_out(part, &envelope, order->action, order->by);
+    if (all) return true;
+  }
+  return false;
+}
+
+// An item that came back where nobody had its envelope at hand, or was held while an order waited.
+Task<void> QueueCore::obey_later(uint64_t handle) {
+  co_await sleep_for(loop_, Millis(0));
+  if (items_.find(handle) == kNone) co_return;
+  MessageId id = messages_[items_[items_.find(handle)].message].id;
+  Result<StoredMessage> stored = co_await spool_.find(loop_, id);
+  Index item = items_.find(handle);
+  if (item == kNone || !stored.ok()) co_return;
+  ItemState state = items_[item].state;
+  bool waits = state == ItemState::ready || state == ItemState::scheduled || state == ItemState::held;
+  if (!waits) co_return;  // away again: obeyed when it is back
+  Index message = items_[item].message;
+  Orders orders = take_orders(item);
+  for (auto order = orders.rbegin(); order != orders.rend(); ++order) {
+    std::vector<uint32_t> named = order->of(items_[item].recipients);
+    bool all = named.size() == items_[item].recipients.size();
+    if (!named.empty()) carry_out(take_out(item, named), stored->envelope.get(), order->action, order->by);
+    if (all) break;
+  }
+  close_message(message);
 }
 
 }  // namespace veredus::queue_detail

@@ -21,8 +21,7 @@ struct GroupKey {
 };
 
 struct Group {
-  std::shared_ptr<const Destination> destination;
-  Reply failure;
+  Routed routed;
   std::vector<Pending> members;
 };
 
@@ -82,13 +81,33 @@ Index QueueCore::take_message(const Envelope& envelope, uint64_t size, uint32_t 
 
 // The message stays while this runs: its recipients are open and belong to this coroutine.
 Task<void> QueueCore::route_message(Index message, EnvelopePtr envelope, MessagePtr content,
-                                    std::vector<Pending> pending) {
+                                    std::vector<Pending> pending, Orders orders) {
   ++routing_;
+  Batch batch{std::move(pending), {}, std::move(orders)};
+  {
+    InBatches listed(batches_, message, &batch);
+    for (const Pending& member : batch.pending) {
+      Routed routed = co_await router_->route(envelope, member.recipient);
+      batch.routed.push_back(std::move(routed));
+    }
+  }
+  --routing_;
+  give_to_items(message, envelope, content, batch);
+  if (content) drop_content_user(message);
+  close_message(message);
+}
+
+void QueueCore::give_to_items(Index message, const EnvelopePtr& envelope, const MessagePtr& content,
+                              Batch& batch) {
+  if (!batch.orders.empty()) obey_in_batch(message, *envelope, batch);
   std::map<GroupKey, Group> groups;
-  for (const Pending& member : pending) {
-    Routed routed = co_await router_->route(envelope, member.recipient);
+  for (size_t i = 0; i < batch.pending.size(); ++i) {
+    const Pending& member = batch.pending[i];
+    Routed& routed = batch.routed[i];
     GroupKey key{{}, {}, member.attempts, member.due};
-    if (!routed.destination) {
+    if (routed.verdict != Outcome::not_tried) {
+      key.destination = (routed.verdict == Outcome::held ? "\thold " : "\tdiscard ") + routed.rule;
+    } else if (!routed.destination) {
       if (routed.failure.code == 0) routed.failure = no_route();
       key.destination = '\n' + routed.failure.joined();
     } else {
@@ -97,18 +116,52 @@ Task<void> QueueCore::route_message(Index message, EnvelopePtr envelope, Message
       if (routed.destination->domain.empty() && keeps_domain_apart(domain)) key.domain = std::move(domain);
     }
     Group& group = groups[std::move(key)];
-    group.destination = std::move(routed.destination);
-    group.failure = std::move(routed.failure);
+    group.routed = std::move(routed);
     group.members.push_back(member);
   }
-  --routing_;
   for (auto& [key, group] : groups) {
-    if (group.destination)
-      place(message, *envelope, group.destination, group.members);
+    if (group.routed.verdict != Outcome::not_tried)
+      set_aside(message, *envelope, group.routed, group.members);
+    else if (group.routed.destination)
+      place(message, *envelope, group.routed.destination, group.members);
     else
-      unroutable(message, envelope, content, std::move(group.members), std::move(group.failure));
+      unroutable(message, envelope, content, std::move(group.members), std::move(group.routed.failure));
   }
-  if (content) drop_content_user(message);
+}
+
+// Orders given while the recipients were on their way: those recipients leave the batch.
+void QueueCore::obey_in_batch(Index message, const Envelope& envelope, Batch& batch) {
+  for (auto order = batch.orders.rbegin(); order != batch.orders.rend(); ++order)
+    for (uint32_t recipient : order->recipients) {
+      auto member = std::find_if(batch.pending.begin(), batch.pending.end(),
+                                 [&](const Pending& p) { return p.recipient == recipient; });
+      if (member == batch.pending.end()) continue;
+      if (order->action == QueueAction::retry) {
+        member->due = {};
+        continue;
+      }
+      Index item = new_item(message, {recipient}, member->attempts);
+      batch.routed.erase(batch.routed.begin() + (member - batch.pending.begin()));
+      batch.pending.erase(member);
+      items_[item].state = ItemState::reporting;
+      carry_out(item, &envelope, order->action, order->by);
+    }
+}
+
+// A rule of stage route holds or discards.
+void QueueCore::set_aside(Index message, const Envelope& envelope, const Routed& routed,
+                          const std::vector<Pending>& group) {
+  std::vector<uint32_t> recipients;
+  for (const Pending& member : group) recipients.push_back(member.recipient);
+  Index item = new_item(message, recipients, group[0].attempts);
+  if (routed.verdict == Outcome::held) {
+    hold_item(item, routed.rule, routed.rule);
+    log_.write(events::kMessageHeld, {{"id", envelope.id.text()}, {"reason", routed.rule}});
+    return;
+  }
+  for (uint32_t recipient : recipients)
+    finish(item, envelope, recipient, Ending{RecipientState::discarded, {}, {}, routed.rule});
+  drop_item(item);
 }
 
 bool QueueCore::keeps_domain_apart(std::string_view domain) const {
@@ -239,8 +292,9 @@ Task<void> QueueCore::route_again(uint64_t handle) {
   std::vector<Pending> pending;
   for (uint32_t recipient : items_[item].recipients.list())
     pending.push_back({recipient, items_[item].attempts, {}});
+  Orders orders = take_orders(item);
   drop_item(item);
-  co_await route_message(message, stored->envelope, nullptr, std::move(pending));
+  co_await route_message(message, stored->envelope, nullptr, std::move(pending), std::move(orders));
 }
 
 // A route chosen late is kept in the spool before it is followed, so that a restart follows it too. It counts as an attempt, and a hook
@@ -262,7 +316,8 @@ Task<void> QueueCore::move_item(uint64_t handle, MessagePtr message, std::vector
     amended = stored.error();
   if (!amended.ok()) {
     log_.write(events::kSpoolReadFailed, {{"id", envelope->id.text()}, {"reason", amended.error().text}});
-    defer(item, *envelope, moved);
+    if (!obey_order(item, *envelope)) defer(item, *envelope, moved);
+    close_message(owner);
     co_return;
   }
   drop_resident(owner);
@@ -272,8 +327,9 @@ Task<void> QueueCore::move_item(uint64_t handle, MessagePtr message, std::vector
   if (attempts > kMostMovesAtOnce) due = loop_.now() + retry_.wait(settings_->queue, attempts);
   std::vector<Pending> pending;
   for (uint32_t recipient : items_[item].recipients.list()) pending.push_back({recipient, attempts, due});
+  Orders orders = take_orders(item);
   drop_item(item);
-  co_await route_message(owner, std::move(envelope), nullptr, std::move(pending));
+  co_await route_message(owner, std::move(envelope), nullptr, std::move(pending), std::move(orders));
 }
 
 }  // namespace veredus::queue_detail

@@ -143,7 +143,8 @@ Index QueueCore::split_off(Index item, std::vector<uint32_t> recipients) {
   to.joined = from.joined;
   to.routed = from.routed;
   to.state = from.state;
-  if (from.ordered) give_order(part, orders_[items_.handle(item)]);
+  if (from.ordered)
+    for (const Order& order : Orders(orders_[items_.handle(item)])) give_order(part, order);
   return part;
 }
 
@@ -161,6 +162,7 @@ void QueueCore::defer(Index index, const Envelope& envelope, const std::vector<R
   if (item.attempts < UINT16_MAX) ++item.attempts;
   MonoTime due = loop_.now() + retry_.wait(settings_->queue, item.attempts);
   for (const RecipientOutcome& outcome : outcomes) {
+    if (!item.recipients.has(outcome.recipient)) continue;  // an administrator's order took it
     RecipientStatus status;
     status.next_attempt = wall_of(due);
     status.reply = outcome.reply.joined();
@@ -200,6 +202,7 @@ void QueueCore::make_ready(Index index, bool in_front, bool was_due) {
 void QueueCore::came_back(Index index) {
   Index message = items_[index].message;
   if (std::exchange(messages_[message].expired, false)) watches_.set(message, loop_.now());
+  if (items_[index].ordered) scope_.spawn(obey_later(items_.handle(index)));
 }
 
 void QueueCore::hold_item(Index index, const std::string& reason, const std::string& by) {
@@ -216,6 +219,7 @@ void QueueCore::hold_item(Index index, const std::string& reason, const std::str
     status.rule = by;
     record_state(index, recipient, std::move(status));
   }
+  if (items_[index].ordered) scope_.spawn(obey_later(items_.handle(index)));
 }
 
 Task<void> QueueCore::report_failed(uint64_t handle, MessagePtr message,
@@ -256,7 +260,11 @@ void QueueCore::report_not_made(Index item, const Error& error, const MessagePtr
                                 const std::vector<RecipientOutcome>& failed) {
   log_.write(events::kBounceFailed,
              {{"id", messages_[items_[item].message].id.text()}, {"reason", error.text}});
-  if (message) return defer(item, message->envelope, failed);
+  if (message) {
+    Index owner = items_[item].message;
+    if (!obey_order(item, message->envelope)) defer(item, message->envelope, failed);
+    return close_message(owner);
+  }
   if (hold_if_lost({items_.handle(item)}, error)) return;
   schedule(item, loop_.now() + RetryPlan::base(settings_->queue, 1));
 }

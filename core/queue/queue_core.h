@@ -23,16 +23,10 @@
 #include "queue/ready_queues.h"
 #include "queue/records.h"
 #include "queue/retry_plan.h"
+#include "queue/routing_batch.h"
 #include "queue/time_heap.h"
 
 namespace veredus::queue_detail {
-
-// A recipient on its way to an item.
-struct Pending {
-  uint32_t recipient = 0;
-  uint16_t attempts = 0;
-  MonoTime due{};
-};
 
 class QueueCore final : TurnEnd {
  public:
@@ -74,7 +68,10 @@ class QueueCore final : TurnEnd {
   // intake.cc: messages become items at destinations
   Index take_message(const Envelope& envelope, uint64_t size, uint32_t open);
   Task<void> route_message(Index message, EnvelopePtr envelope, MessagePtr content,
-                           std::vector<Pending> pending);
+                           std::vector<Pending> pending, Orders orders = {});
+  void give_to_items(Index message, const EnvelopePtr& envelope, const MessagePtr& content, Batch& batch);
+  void obey_in_batch(Index message, const Envelope& envelope, Batch& batch);
+  void set_aside(Index message, const Envelope& envelope, const Routed& routed, const std::vector<Pending>& group);
   void place(Index message, const Envelope& envelope, const std::shared_ptr<const Destination>& to,
              const std::vector<Pending>& group);
   void unroutable(Index message, EnvelopePtr envelope, MessagePtr content, std::vector<Pending> group,
@@ -238,8 +235,14 @@ class QueueCore final : TurnEnd {
   void carry_out(Index item, const Envelope* envelope, QueueAction action, const std::string& by);
   void try_now(Index item);
   void release(Index item);
+  uint64_t order_in_batches(Index message, const Envelope* envelope, const QueueFilter& filter, QueueAction action,
+                            const std::string& by);
+  bool matches_unrouted(const QueueFilter& filter, const Envelope& envelope, uint32_t recipient) const;
   void give_order(Index item, Order order);
+  Orders take_orders(Index item);
+  Index separate(Index item, const std::vector<uint32_t>& recipients);
   bool obey_order(Index item, const Envelope& envelope);
+  Task<void> obey_later(uint64_t item);
   void suspend_if_told(Index flow);
   uint64_t apply_suspensions(const std::string& pattern);
   bool matches_destination(std::string_view pattern, const Destination& destination) const;
@@ -275,7 +278,8 @@ class QueueCore final : TurnEnd {
   std::deque<uint64_t> swept_flows_;
   std::deque<Index> swept_destinations_;
   std::vector<std::pair<std::string, std::string>> suspensions_;  // pattern, by
-  std::unordered_map<uint64_t, Order> orders_;                    // by item
+  std::unordered_map<uint64_t, Orders> orders_;                   // by item
+  Batches batches_;                                               // being routed
   std::vector<StateChange> changes_;                              // of this turn
   QueueCounters counts_;
   Published published_;

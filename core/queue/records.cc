@@ -23,6 +23,12 @@ std::vector<uint32_t> RecipientSet::list() const {
   return {array() + 1, array() + 1 + array()[0]};
 }
 
+std::vector<uint32_t> Order::of(const RecipientSet& item) const {
+  std::vector<uint32_t> out;
+  std::copy_if(recipients.begin(), recipients.end(), std::back_inserter(out), [&](uint32_t r) { return item.has(r); });
+  return out;
+}
+
 bool RecipientSet::has(uint32_t recipient) const {
   if (bits_ == 0) return false;
   if (bits_ & 1) return bits_ >> 1 == recipient;

@@ -165,11 +165,14 @@ struct LeaseRecord {
   std::optional<Asker> asker;
 };
 
-// What is asked of an item that is in somebody's hand: carried out when it comes back.
+// What is asked of recipients of an item that is in somebody's hand: carried out when it comes back.
 struct Order {
   QueueAction action = QueueAction::hold;
   std::string by;
+  std::vector<uint32_t> recipients;
+  std::vector<uint32_t> of(const RecipientSet& item) const;  // those that are in the item
 };
+using Orders = std::vector<Order>;  // the newest last: it wins
 
 struct Resident {
   uint32_t generation = 1;

@@ -103,13 +103,17 @@ class FakeRouter final : public Router {
  public:
   std::map<std::string, Reply> refused;             // by domain
   std::map<std::string, std::string> static_names;  // domain -> destination name
+  std::map<std::string, Routed> ruled;  // by domain
   std::string shared = "smtp://127.0.0.1:2526";
   int routed = 0;
+  Event* gate = nullptr;  // answers wait for it
 
   Task<Routed> route(std::shared_ptr<const Envelope> envelope, uint32_t recipient) override {
     ++routed;
+    if (gate) co_await gate->wait(Deadline::never());
     std::string domain(envelope->recipients[recipient].address.domain());
     Routed out;
+    if (auto place = ruled.find(domain); place != ruled.end()) co_return place->second;
     if (auto place = refused.find(domain); place != refused.end()) {
       out.failure = place->second;
       co_return out;
@@ -142,10 +146,12 @@ class FakeReporter final : public Reporter {
     std::vector<ReportedRecipient> recipients;
   };
   std::vector<Made> made;
-  int failing = 0;  // so many reports cannot be stored
+  int failing = 0;        // so many reports cannot be stored
+  Event* gate = nullptr;  // reports wait for it
 
   Task<Status> report(MessagePtr message, ReportKind kind,
                       std::vector<ReportedRecipient> recipients) override {
+    if (gate) co_await gate->wait(Deadline::never());
     if (failing > 0) {
       --failing;
       co_return fail(Errc::no_space, "disk full");
