@@ -9,6 +9,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <unordered_map>
 
 namespace vrd {
 
@@ -56,6 +57,19 @@ class Keeper {
     if (item.next_ != nullptr) item.next_->previous_ = item.previous_;
     item.previous_ = item.next_ = nullptr;
   }
+  /** Things that wait for the answer to a token, to be found when the host says that it is gone. */
+  void await(vrd_pending token, Kept& item) {
+    const std::lock_guard hold(lock_);
+    waiting_[token] = &item;
+  }
+  Kept* take(vrd_pending token) {
+    const std::lock_guard hold(lock_);
+    const auto found = waiting_.find(token);
+    if (found == waiting_.end()) return nullptr;
+    Kept* item = found->second;
+    waiting_.erase(found);
+    return item;
+  }
   void sweep() noexcept {
     while (Kept* item = first_) {
       remove(*item);
@@ -66,6 +80,7 @@ class Keeper {
  private:
   std::mutex lock_;
   Kept* first_ = nullptr;
+  std::unordered_map<vrd_pending, Kept*> waiting_;
 };
 
 /** What a request needs until its callback: counted by the host (until it has called) and by the handle that the plugin may hold. */
