@@ -7,7 +7,6 @@ import sys
 NUMBERS = {"uint8_t": "u8", "int32_t": "i32", "uint32_t": "u32", "int64_t": "i64", "uint64_t": "u64", "size_t": "usize", "char": "c_char", "void": "c_void"}
 KEYWORDS = {"type", "move", "ref", "match", "where", "use", "in", "fn", "mod"}
 HEAD = """// Generated from sdk/abi/table.txt: the plugin ABI of Veredus.
-#![allow(dead_code, non_camel_case_types)]
 use std::os::raw::{c_char, c_void};
 """
 

@@ -1,9 +1,11 @@
 // subject-guard: a sample that is neither C nor C++. Refuses or marks messages whose Subject, decoded (RFC 2047) and folded to lower case,
 // contains one of the configured words, unless the sender's domain is exempt. Owns one instance that no call changes; hooks run on the
-// loops. No crates; the declarations in veredus.rs are made from sdk/abi/table.txt.
+// loops. No crates; the declarations in the file that VEREDUS_RS names are made by bindings.py
+// from sdk/abi/table.txt.
 #[allow(dead_code, non_camel_case_types)]
-#[path = "veredus.rs"]
-mod veredus;
+mod veredus {
+    include!(env!("VEREDUS_RS"));
+}
 
 use std::os::raw::{c_char, c_void};
 use std::panic::{catch_unwind, AssertUnwindSafe};

@@ -18,6 +18,9 @@ demonstration() { bash tests/dev/demo.sh --once >build/demo.out 2>&1 || { cat bu
 install_build_packages
 install_packages $TEST_PACKAGES
 step lint python3 tests/lint/lint.py
+step "plugin ABI: gate" python3 tests/abi/gate.py
+step "plugin ABI: the gate refuses" python3 tests/abi/gate.py --self-test
+step "plugin ABI: headers" python3 tests/abi/headers.py
 step "build with assertions" build_tree build --buildtype=release -Db_ndebug=false
 step "settings and manual pages" python3 tests/lint/built.py build
 step "build with sanitizers" build_tree build-asan "${ASAN_OPTIONS_MESON[@]}" -Dfuzz=true

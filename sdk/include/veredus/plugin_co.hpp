@@ -9,7 +9,7 @@
 //
 // The token is taken at the first real wait only. When the session goes away, or the shard ends, the coroutine is destroyed where it
 // waits, and its requests are cancelled. All of it runs on one loop. Rules: named functions, never lambdas that capture; parameters by
-// value; no co_await inside ?: or a braced initialiser; every request states its time-out.
+// value; co_await stands in no conditional expression and no braced initialiser; every request states its time-out.
 #ifndef VEREDUS_PLUGIN_CO_HPP
 #define VEREDUS_PLUGIN_CO_HPP
 
