@@ -25,6 +25,12 @@ class HelperPort;
 class HttpClient;
 class PluginHost;
 
+// What the calls of services keep of a loop, made when it is first needed.
+class LoopState {
+ public:
+  virtual ~LoopState() = default;
+};
+
 struct LoopServices {
   LoopServices(Loop& l, Log& g);
   LoopServices(const LoopServices&) = delete;
@@ -54,6 +60,7 @@ struct LoopServices {
   std::function<Task<Result<std::vector<MessageId>>>(Message)> inject;
   std::function<SettingsPtr()> settings;  // in force now, as this loop knows them
   std::unique_ptr<Calls> calls;           // hook calls of this loop
+  std::unique_ptr<LoopState> state;
 };
 
 }  // namespace veredus
