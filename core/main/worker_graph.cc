@@ -70,6 +70,8 @@ Status WorkerGraph::open() {
   queue_ = std::make_unique<MailQueue>(loop, *spool_, main_log_.log, settings_, random_seed());
   build_loops();
   router_ = std::make_unique<OutboundRouter>(settings_, workers_[0]->runner);
+  finished_ = std::make_unique<FinishedStage>(workers_[0]->runner);
+  queue_->on_finished([this](const FinishedRecipient& finished) { finished_->note(finished); });
   reporter_ = std::make_unique<BounceReporter>(loop, *spool_, *queue_, workers_[0]->runner, main_log_.log, workers_[0]->ids, settings_);
   queue_->connect(*router_, *courier_, *reporter_);
   for (auto& worker : workers_) worker->log.flush();

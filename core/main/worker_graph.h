@@ -19,6 +19,7 @@
 #include "main/worker_loop.h"
 #include "net/listener.h"
 #include "outbound/courier.h"
+#include "outbound/finished_stage.h"
 #include "outbound/router.h"
 #include "queue/mail_queue.h"
 #include "spool/log_spool.h"
@@ -81,6 +82,7 @@ class WorkerGraph {
   std::unique_ptr<MailQueue> queue_;
   std::vector<std::unique_ptr<WorkerLoop>> workers_;
   std::unique_ptr<OutboundRouter> router_;
+  std::unique_ptr<FinishedStage> finished_;
   std::unique_ptr<OutboundCourier> courier_;
   std::unique_ptr<BounceReporter> reporter_;
   std::vector<std::unique_ptr<Listener>> listeners_;

@@ -66,6 +66,8 @@ void WorkerGraph::put_in_force(SettingsPtr fresh) {
   merged->user = settings_->user;
   merged->control_mode = settings_->control_mode;
   merged->loops = settings_->loops;
+  merged->kv.path = settings_->kv.path;
+  merged->helpers = settings_->helpers;
   settings_ = std::move(merged);
   main_log_.log.set_threshold(severity_of(settings_->log_level));
   memory_.set_cap(settings_->limits.memory);
