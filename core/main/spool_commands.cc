@@ -17,6 +17,7 @@
 #include "config/load.h"
 #include "control/message_text.h"
 #include "main/spool_setup.h"
+#include "plugin/prepare.h"
 #include "spool/posix_storage.h"
 #include "spool/spool_tools.h"
 
@@ -78,7 +79,7 @@ using Work = std::function<int(const Settings&, Storage&)>;
 
 int with_spool(const SpoolInvocation& call, size_t most_arguments, const Work& work) {
   if (call.arguments.size() > most_arguments) return complain("too many arguments; 'veredus help' shows the usage", EX_USAGE);
-  auto config = load_config(call.conf);
+  auto config = load_config(call.conf, options_with_plugins(Catalogue::standard()));
   if (!config) return std::fputs(config.error_text().c_str(), stderr), EX_CONFIG;
   const Settings& settings = *config.value().settings;
   auto storage = PosixStorage::open_directory(settings.spool.path);

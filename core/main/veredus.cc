@@ -15,7 +15,10 @@
 #include "control/command.h"
 #include "log/people.h"
 #include "main/client.h"
+#include "main/plugin_commands.h"
 #include "main/spool_commands.h"
+#include "plugin/prepare.h"
+#include "plugin/probe.h"
 
 namespace veredus {
 
@@ -37,23 +40,9 @@ int say(const std::string& text, int code = EX_OK) {
   return code;
 }
 
-int run_config_check(const Invocation& call, std::vector<std::string>) {
-  auto config = load_config(call.conf);
-  if (!config) return say(config.error_text(), EX_CONFIG);
-  for (const ConfigWarning& warning : config.value().warnings) say("warning: " + warning.full() + "\n");
-  return say("the configuration is good\n");
-}
-
-int run_config_show(const Invocation& call, std::vector<std::string>) {
-  auto config = load_config(call.conf);
-  if (!config) return say(config.error_text(), EX_CONFIG);
-  return say(render_show(*config.value().settings, call.json));
-}
-
-int run_config_explain(const Invocation&, std::vector<std::string> arguments) {
-  if (arguments.size() != 1) return say("usage: veredus config explain SETTING\n", EX_USAGE);
-  auto text = explain(arguments[0]);
-  return text ? say(*text) : say(text.error().text + "\n", EX_USAGE);
+template <int (*command)(const PluginInvocation&)>
+int run_plugin(const Invocation& call, std::vector<std::string> arguments) {
+  return command({call.conf, call.json, std::move(arguments)});
 }
 
 int run_log(const Invocation&, std::vector<std::string>) {
@@ -71,9 +60,16 @@ int run_spool(const Invocation& call, std::vector<std::string> arguments) {
 }
 
 const OfflineCommand kOffline[] = {
-    {"config check", "", "Test the configuration; every error with its place.", run_config_check},
-    {"config show", "", "Effective settings with their origin.", run_config_show},
-    {"config explain", "SETTING", "What a setting means, its type, bounds and default.", run_config_explain},
+    {"config check", "", "Test the configuration and its plugins' settings; every error with its place.", run_plugin<config_check>},
+    {"config show", "", "Effective settings with their origin.", run_plugin<config_show>},
+    {"config explain", "SETTING|PLUGIN.SETTING", "What a setting means, its type, bounds and default.", run_plugin<config_explain>},
+    {"plugin list", "", "Plugins that are there, and the fragments that enable them.", run_plugin<plugin_list>},
+    {"plugin show", "FILE|NAME", "All that a plugin says of itself: hooks, services, commands, settings. None of its code runs here.", run_plugin<plugin_show>},
+    {"plugin lint", "FILE", "What is wrong with an object: symbols and description; 65 when something is.", run_plugin<plugin_lint>},
+    {"plugin order", "", "The hooks of this configuration in the order in which they are asked, stage by stage.", run_plugin<plugin_order>},
+    {"plugin new", "NAME", "A new plugin in ./NAME that builds, from the template.", run_plugin<plugin_new>},
+    {"enable", "NAME", "Enable a plugin: its fragment is renamed back from .off, or the packaged one copied; a running daemon reloads.", run_plugin<plugin_enable>},
+    {"disable", "NAME", "Disable a plugin: its fragment is renamed to .off; a running daemon reloads.", run_plugin<plugin_disable>},
     {"spool verify", "", "Read every record and body of the spool and compare its checksum; 65 when something is damaged.", run_spool<spool_verify>},
     {"spool list", "", "Every message of the spool that is not finished.", run_spool<spool_list>},
     {"spool export", "[FILE]", "Everything unfinished as one stream, to FILE or standard output.", run_spool<spool_export>},
@@ -88,6 +84,7 @@ int run_completion(const Invocation&, std::vector<std::string>) {
   std::string out;
   for (const OfflineCommand& command : kOffline) out.append(command.name).append("\n");
   for (const CommandDef& command : commands()) out.append(command.name).append("\n");
+  for (const PluginCommand& plugin : plugin_commands()) out.append(plugin.command.name).append("\n");
   for (const std::string& word : completion_words()) out.append(word).append("\n");
   return say(out);
 }
@@ -102,6 +99,10 @@ int run_help(const Invocation&, std::vector<std::string>) {
   for (const CommandDef& command : commands()) out += row(command.name, command.usage, command.doc);
   out += "\ncommands that need no daemon:\n";
   for (const OfflineCommand& command : kOffline) out += row(command.name, command.usage, command.doc);
+  std::string of_plugins;
+  for (const PluginCommand& plugin : plugin_commands())
+    of_plugins += row(plugin.command.name, plugin.command.args, plugin.command.doc + (plugin.command.offline() ? " Needs no daemon." : ""));
+  if (!of_plugins.empty()) out += "\ncommands of plugins:\n" + of_plugins;
   return say(out);
 }
 
@@ -144,9 +145,9 @@ Result<std::optional<Millis>> take_wait(Invocation& call) {
 int run_online(Invocation call) {
   auto wait = take_wait(call);
   if (!wait) return say("veredus: " + wait.error().text + "\n", EX_USAGE);
-  if (!find_command(call.words)) return say("veredus: " + unknown_command(call.words) + "\n", EX_USAGE);
+  if (!find_command(call.words) && !find_plugin_command(call.words)) return say("veredus: " + unknown_command(call.words) + "\n", EX_USAGE);
   // A daemon that runs can be asked, and told to reload, whatever is being edited on disk.
-  auto config = load_config(call.conf);
+  auto config = load_config(call.conf, options_with_plugins(Catalogue::standard()));
   ControlRequest request{call.words, call.json};
   std::string path = config ? config.value().settings->control : find_control_path(call.conf);
   auto code = *wait ? wait_for_daemon(path, request, **wait) : ask_daemon(path, request);
@@ -170,4 +171,7 @@ int run_veredus(int argc, char** argv) {
 
 }  // namespace veredus
 
-int main(int argc, char** argv) { return veredus::run_veredus(argc, argv); }
+int main(int argc, char** argv) {
+  if (auto code = veredus::run_as_probe_child(argc, argv)) return *code;
+  return veredus::run_veredus(argc, argv);
+}
