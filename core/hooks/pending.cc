@@ -45,6 +45,18 @@ bool PendingCall::abandon() {
   return true;
 }
 
+void PendingCall::expire(void* self) {
+  auto* call = static_cast<PendingCall*>(self);
+  if (call->abandon()) call->answered_.set();  // without an answer
+}
+
+void PendingTable::limit(PendingToken token, Millis timeout) {
+  Slot* slot = slot_of(token);
+  if (!slot || !slot->owner || slot->word.load(std::memory_order_acquire) != word_of(token, kWaiting)) return;
+  slot->owner->limit_.cancel();
+  slot->owner->limit_.start(loop_, loop_.now() + timeout, &PendingCall::expire, slot->owner);
+}
+
 PendingTable::~PendingTable() {
   for (std::atomic<Slot*>& chunk : chunks_) delete[] chunk.load();
 }

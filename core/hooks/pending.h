@@ -45,7 +45,9 @@ class PendingCall {
   PendingTable& table_;
   PendingToken token_ = 0;
   bool opened_ = false;
+  static void expire(void* self);
   Deadline deadline_;
+  Timer limit_;  // sooner than the deadline
   Event answered_;
   std::optional<HookAnswer> answer_;
 };
@@ -57,6 +59,7 @@ class PendingTable {
   ~PendingTable();
 
   Completion complete(PendingToken token, HookAnswer answer);  // [any]
+  void limit(PendingToken token, Millis timeout);  // its time is up after so long from now, if it was not sooner
   size_t open_count() const { return open_; }
   static unsigned loop_of(PendingToken token) { return static_cast<unsigned>(token >> 24 & 0xFF); }
   Loop& loop() { return loop_; }

@@ -46,6 +46,8 @@ struct Shard {
   Instance& instance;
   LoopServices& services;
   void* object = nullptr;  // what the plugin's functions of this loop get
+  void* made = nullptr;    // by shard_start, and for shard_stop, when it was
+  bool started = false;
   std::unique_ptr<ShardState> state;
   OpTable ops;  // requests to host services
 };

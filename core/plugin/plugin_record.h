@@ -12,11 +12,14 @@
 
 namespace veredus {
 
+class SerialCalls;
+
 class PluginRecord {
  public:
-  explicit PluginRecord(std::string label);
-
+  static constexpr uint32_t kMostNumbers = 1 << 24;
+  static std::shared_ptr<PluginRecord> make(std::string label, bool serial);
   static std::shared_ptr<PluginRecord> of(uint32_t number);  // null when there is none any more
+  ~PluginRecord();
 
   const std::string& label() const { return label_; }  // "NAME" or "NAME/INSTANCE"
   uint32_t number() const { return number_; }          // never used twice, never 0
@@ -28,17 +31,16 @@ class PluginRecord {
 
   std::atomic<uint64_t> views{0}, edits{0};  // held now
   std::atomic<uint64_t> misdeeds{0}, late_answers{0};
+  SerialCalls* serial() const { return serial_.get(); }  // of a serial plugin: its calls that wait for an answer
 
  private:
-  friend std::shared_ptr<PluginRecord> make_record(std::string label);
-  bool may_log(std::atomic<int64_t>& last);
+  PluginRecord(std::string label, uint32_t number);
 
   std::string label_;
   uint32_t number_;
+  std::unique_ptr<SerialCalls> serial_;
   std::atomic<int64_t> last_misdeed_{0}, last_late_{0};  // when it was logged
 };
-
-std::shared_ptr<PluginRecord> make_record(std::string label);
 
 // A call into a plugin. Nothing that it throws comes further: false, and the plugin is named in the log.
 template <typename F>

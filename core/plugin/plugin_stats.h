@@ -23,7 +23,7 @@ struct PluginStats {
   std::string plugin;  // label
   std::vector<StageStats> stages;
   uint64_t views = 0, edits = 0;              // held now
-  uint64_t misdeeds = 0, late = 0;            // since its newest instance began
+  uint64_t misdeeds = 0, late = 0;            // since the worker started
   std::vector<uint64_t> generations;          // that are alive
 };
 

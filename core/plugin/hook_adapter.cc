@@ -1,0 +1,179 @@
+// One call into a plugin, here or on the loop of a serial one.
+#include "plugin/hook_adapter.h"
+
+#include <chrono>
+#include <cstring>
+#include <utility>
+
+#include "log/events.h"
+#include "plugin/generation.h"
+#include "plugin/serial_calls.h"
+
+namespace veredus {
+
+namespace {
+
+constexpr Millis kLongestWait{3'600'000};
+constexpr vrd_verdict kNothingSaid{};
+
+uint64_t steady_nanos() {
+  auto now = std::chrono::steady_clock::now().time_since_epoch();
+  return static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(now).count());
+}
+
+bool nothing_said(const vrd_verdict& verdict) { return std::memcmp(&verdict, &kNothingSaid, sizeof verdict) == 0; }
+
+bool is_told(Stage stage) { return stage_info(stage).kind == StageKind::told; }
+
+}  // namespace
+
+CHook::CHook(HookInfo info, Instance& instance, const vrd_hook& hook, LoopServices& services)
+    : Hook(std::move(info)),
+      instance_(instance),
+      hook_(hook),
+      services_(services),
+      record_(*instance.record()),
+      shard_(instance.serves(services.loop) ? instance.here() : nullptr),
+      carries_(!shard_) {}
+
+vrd_status CHook::invoke(void* object, vrd_stage& stage, vrd_verdict& verdict) noexcept {
+  try {
+    return hook_.call(object, &stage, &verdict);
+  } catch (const std::exception& error) {
+    record_.misbehaved("hook call", std::string("threw an exception: ") + error.what());
+  } catch (...) {
+    record_.misbehaved("hook call", "threw an exception");
+  }
+  return VRD_E_FAULT;
+}
+
+Verdict CHook::fault() {
+  Verdict out;
+  out.action = Action::fault;
+  return out;
+}
+
+Verdict CHook::call(HookCall& call) {
+  if (!shard_) return carries_ ? carry(call) : fault();
+  Calls& calls = *services_.calls;
+  vrd_stage& stage = calls.begin(info(), record_, call.subject(), &call);
+  vrd_verdict verdict{};
+  vrd_status status = invoke(shard_->object, stage, verdict);
+  Verdict out;
+  if (status < 0)
+    out = fault();
+  else if (stage.touched || !nothing_said(verdict))
+    out = conclude(stage, verdict, call);
+  calls.end(stage);
+  return out;
+}
+
+Verdict CHook::conclude(vrd_stage& stage, const vrd_verdict& verdict, HookCall& call) {
+  if (verdict.action == VRD_PENDING && stage.token == 0) {
+    record_.misbehaved("hook call", "pending without a token");
+    return fault();
+  }
+  HookAnswer answer = to_answer(verdict, stage.edits, info().stage, record_, "hook call");
+  call.edits() = std::move(answer.edits);
+  return std::move(answer.verdict);
+}
+
+// The runner waits as for a hook that answers later; of told stages it waits for nothing.
+Verdict CHook::carry(HookCall& call) {
+  std::shared_ptr<Generation> pin = instance_.generation().pin();
+  if (!pin) return fault();
+  PendingToken token = 0;
+  if (!is_told(info().stage)) {
+    token = call.defer(kLongestWait);
+    if (token == 0) return fault();
+    services_.calls->owners.note(token, record_.number(), stage_index(info().stage));
+  }
+  Loop& serving = instance_.serving(services_.loop);
+  serving.post_call([this, pin = std::move(pin), picture = call.view(), token]() mutable { carried(std::move(picture), token); });
+  Verdict out;
+  if (token != 0) out.action = Action::pending;
+  return out;
+}
+
+void CHook::carried(std::shared_ptr<const HookView> picture, PendingToken token) {
+  Shard* shard = instance_.here();
+  LoopServices* here = LoopServices::here();
+  if (!shard || !here) return;
+  Subject subject = picture->subject();
+  if (token != 0) record_.serial()->begin(token);
+  uint64_t began = steady_nanos();
+  vrd_stage& stage = here->calls->begin(info(), record_, subject, nullptr);
+  stage.touched = true;
+  stage.picture = std::move(picture);
+  stage.carried = token;
+  vrd_verdict verdict{};
+  bool ok = invoke(shard->object, stage, verdict) >= 0;
+  uint64_t spent = steady_nanos() - began;
+  served_.called(spent);
+  auto slow = std::chrono::nanoseconds(instance_.core_settings().plugins.slow).count();
+  if (spent > static_cast<uint64_t>(slow)) {
+    served_.was_slow();
+    here->log.write(events::kHookSlow, {{"plugin", info().plugin}, {"stage", stage_info(info().stage).name}, {"us", spent / 1000}});
+  }
+  if (token != 0) answer_carried(stage, ok, verdict);
+  here->calls->end(stage);
+}
+
+void CHook::answer_carried(vrd_stage& stage, bool ok, const vrd_verdict& verdict) {
+  PendingToken token = stage.carried;
+  HookAnswer answer;
+  bool waits = ok && verdict.action == VRD_PENDING && stage.token != 0;
+  if (waits) {
+    answer.edits = std::move(stage.edits.list);
+    answer.body = std::move(stage.emitted);
+    std::optional<HookAnswer> whole = record_.serial()->suspend(token, std::move(answer), stage.wait);
+    if (whole) services_.runner->pending().complete(token, std::move(*whole));
+    // The runner gave the longest time there is; the hook asked for less.
+    if (!whole) services_.loop.post_call([runner = services_.runner, token, wait = stage.wait] { runner->pending().limit(token, wait); });
+    return;
+  }
+  record_.serial()->end(token);
+  if (ok && verdict.action == VRD_PENDING) record_.misbehaved("hook call", "pending without a token");
+  if (ok) answer = to_answer(verdict, stage.edits, info().stage, record_, "hook call");
+  if (!ok || answer.verdict.action == Action::pending) answer.verdict = fault();
+  answer.body = std::move(stage.emitted);
+  services_.runner->pending().complete(token, std::move(answer));
+}
+
+void CHook::cancel(PendingToken token) {
+  cancelled_.fetch_add(1, std::memory_order_relaxed);
+  if (shard_) return tell_cancelled(token);
+  std::shared_ptr<Generation> pin = instance_.generation().pin();
+  if (!pin || !carries_) return;
+  instance_.serving(services_.loop).post_call([this, pin = std::move(pin), token] {
+    if (record_.serial()->forget(token)) tell_cancelled(token);
+  });
+}
+
+void CHook::tell_cancelled(PendingToken token) {
+  Shard* shard = instance_.here();
+  if (!shard || !hook_.cancel) return;
+  guarded(record_, "hook cancel", [&] { hook_.cancel(shard->object, token); });
+}
+
+HookStats CHook::stats() const {
+  HookStats out = snapshot();
+  if (!instance_.serial()) return out;
+  HookStats there = served_.snapshot();
+  if (there.calls == 0) return out;
+  out.nanos = there.nanos;
+  out.histogram = there.histogram;
+  out.slow = there.slow;
+  return out;
+}
+
+uint64_t CHook::waiting() const {
+  HookStats now = snapshot();
+  uint64_t said = 0;
+  for (uint64_t count : now.answers) said += count;
+  uint64_t came = (said > now.calls ? said - now.calls : 0) + now.timeouts + cancelled_.load(std::memory_order_relaxed);
+  uint64_t deferred = now.answers[static_cast<size_t>(Action::pending)];
+  return deferred > came ? deferred - came : 0;
+}
+
+}  // namespace veredus
