@@ -15,7 +15,7 @@ BounceReporter::BounceReporter(Loop& loop, Spool& spool, Queue& queue, Runner& r
       log_(log),
       ids_(ids),
       settings_(std::move(settings)),
-      injector_(loop, spool, queue, runner, log, ids) {}
+      injector_(loop, spool, queue, runner, log, ids, settings_) {}
 
 void BounceReporter::suppressed(MessageId original, const Address& recipient, ReportKind kind,
                                 std::string_view reason) {

@@ -25,7 +25,10 @@ class BounceReporter final : public Reporter {
   // ok: a report is durable and queued, or nobody wants one. Otherwise nothing may become final: ask again later.
   Task<Status> report(std::shared_ptr<const Message> message, ReportKind kind,
                       std::vector<ReportedRecipient> recipients) override;
-  void reconfigure(SettingsPtr settings) { settings_ = std::move(settings); }
+  void reconfigure(SettingsPtr settings) {
+    settings_ = std::move(settings);
+    injector_.reconfigure(settings_);
+  }
 
  private:
   std::vector<ReportedRecipient> wanted(const Envelope& original, ReportKind kind,

@@ -379,20 +379,56 @@ TEST_CASE("a bounce hook suppresses, redirects, holds, or puts off") {
 TEST_CASE("a report passes the stages of every message") {
   World world;
   std::vector<Stage> seen;
-  for (Stage stage : {Stage::headers, Stage::message, Stage::seal, Stage::queued})
+  for (Stage stage : {Stage::headers, Stage::body, Stage::message, Stage::seal, Stage::queued})
     world.hook(stage, [&seen, stage](HookCall& call) {
       seen.push_back(stage);
       CHECK(call.subject().envelope->sender.empty());
       if (stage == Stage::seal) call.edits().push_back(InsertHeader{0, "X-Seal", "yes"});
+      if (stage == Stage::body) call.emit(call.subject().chunk);
       return Verdict();
     });
   CHECK(world.report(ReportKind::failure).ok());
-  CHECK(seen == std::vector<Stage>{Stage::headers, Stage::message, Stage::seal, Stage::queued});
+  CHECK(seen == std::vector<Stage>{Stage::headers, Stage::body, Stage::message, Stage::seal, Stage::queued});
   CHECK(world.octets().starts_with("X-Seal: yes\r\n"));
 }
 
+TEST_CASE("body hooks see the body of a report and may rewrite it, below a header that others changed") {
+  for (bool header_too : {false, true}) {
+    World world;
+    if (header_too)
+      world.hook(Stage::headers, [](HookCall& call) { return call.edits().push_back(ReplaceHeader{"Subject", 1, "changed"}), Verdict(); });
+    std::string seen;
+    world.hook(Stage::body, [&](HookCall& call) {
+      CHECK(call.subject().last);
+      seen = call.subject().chunk;
+      call.emit("short \xC3\xBC\r\n");
+      return Verdict();
+    });
+    CHECK(world.report(ReportKind::failure).ok());
+    CHECK(seen.find("MIME-Version") == std::string::npos);  // which is in the header
+    CHECK(seen.find("Reporting-MTA") != std::string::npos);
+    CHECK(world.octets().ends_with("\r\n\r\nshort \xC3\xBC\r\n"));
+    CHECK((world.octets().find("Subject: changed\r\n") != std::string::npos) == header_too);
+    CHECK(world.octets().find("Reporting-MTA") == std::string::npos);
+    CHECK(world.envelope().content_8bit);
+  }
+}
+
+TEST_CASE("results found out about a report are composed before its seal") {
+  World world;
+  world.hook(Stage::message, [](HookCall& call) {
+    call.edits().push_back(AddAuthResult{"auth", "pass", "", {{"smtp.auth", "daemon"}}});
+    call.edits().push_back(AddNote{"kind", "report"});
+    return Verdict();
+  });
+  world.hook(Stage::seal, [](HookCall& call) { return call.edits().push_back(InsertHeader{0, "X-Seal", "yes"}), Verdict(); });
+  CHECK(world.report(ReportKind::failure).ok());
+  CHECK(world.octets().starts_with("X-Seal: yes\r\nAuthentication-Results: mx.example.test;\r\n\tauth=pass smtp.auth=daemon\r\n"));
+  CHECK(world.envelope().notes == Notes{{"kind", "report"}});
+}
+
 TEST_CASE("a refusal at a later stage ends the report as discarded; the failure still becomes final") {
-  for (Stage stage : {Stage::headers, Stage::message}) {
+  for (Stage stage : {Stage::headers, Stage::body, Stage::message}) {
     World world;
     world.hook(stage, Action::reject);
     CHECK(world.report(ReportKind::failure).ok());

@@ -1,6 +1,9 @@
 // A message of our own meets the same hooks as one from outside; only the answers have nobody to go to.
 #include "bounce/injector.h"
 
+#include <algorithm>
+
+#include "base/text.h"
 #include "hooks/edits.h"
 #include "log/events.h"
 #include "mail/headers.h"
@@ -14,8 +17,24 @@ bool ends_here(Action action) {
 }
 
 std::string_view header_of(const Message& message) {
-  auto block = HeaderBlock::parse(*message.content.memory);
+  HeaderLimits boundless;
+  boundless.octets = boundless.fields = SIZE_MAX;
+  auto block = HeaderBlock::parse(*message.content.memory, boundless);
   return block ? block->text() : std::string_view();
+}
+
+// A header that hooks changed stands in the head, and what it was made of is skipped.
+size_t body_begin(const Message& message) { return std::max<size_t>(message.content.skip, header_of(message).size()); }
+
+// The header octets stay as they are; the body is what hooks made of it.
+void replace_body(Message& message, std::string_view body) {
+  size_t skip = message.content.skip;
+  std::string_view before = *message.content.memory;
+  std::string octets(before.substr(skip, body_begin(message) - skip));
+  octets += body;
+  message.envelope.content_8bit = !is_ascii(body);
+  message.content.memory = std::make_shared<const std::string>(std::move(octets));
+  message.content.skip = 0;
 }
 
 void hold(Envelope& envelope, const Verdict& verdict) {
@@ -50,9 +69,14 @@ void log_discarded(Log& log, const Envelope& envelope, std::string_view rule) {
               {{"id", id}, {"recipient", recipient.address.text()}, {"rule", rule}});
 }
 
-Task<Result<std::vector<Message>>> Injector::judge(Stage stage, Message message, HookState& state) {
+struct Injector::Passage {
+  HookState& state;
+  std::vector<AuthResult> results;
+};
+
+Task<Result<std::vector<Message>>> Injector::judge(Stage stage, Message message, Passage& passage) {
   std::vector<Message> as_it_was;
-  if (!Runner::any(stage, state)) {
+  if (!Runner::any(stage, passage.state)) {
     as_it_was.push_back(std::move(message));
     co_return as_it_was;
   }
@@ -61,13 +85,20 @@ Task<Result<std::vector<Message>>> Injector::judge(Stage stage, Message message,
   subject.envelope = &message.envelope;
   subject.content = &message.content;
   subject.header = header_of(message);
-  Decision decision = co_await runner_.run(stage, subject, state);
+  subject.auth_results = &passage.results;
+  if (stage == Stage::body) {
+    subject.chunk = std::string_view(*message.content.memory).substr(body_begin(message));
+    subject.last = true;
+  }
+  Decision decision = co_await runner_.run(stage, subject, passage.state);
   if (decision.verdict.action == Action::tempfail)
     co_return fail(Errc::busy, decision.verdict.rule + ": " + decision.verdict.reply.joined());
   if (ends_here(decision.verdict.action)) {
     log_discarded(log_, message.envelope, decision.verdict.rule);
     co_return as_it_was;
   }
+  if (decision.body) replace_body(message, *decision.body);
+  take_auth_results(passage.results, decision.edits);
   Envelope before = message.envelope;
   Result<std::vector<Message>> edited = apply_decision(std::move(message), decision, ids_);
   if (edited.ok() && edited->empty()) log_discarded(log_, before, decision.verdict.rule);
@@ -78,10 +109,16 @@ Task<Result<std::vector<Message>>> Injector::judge(Stage stage, Message message,
 Task<Result<std::vector<Message>>> Injector::prepare(Message message, HookState& state) {
   std::vector<Message> messages;
   messages.push_back(std::move(message));
-  for (Stage stage : {Stage::headers, Stage::message, Stage::seal}) {
+  Passage passage{state, {}};
+  state.begin_body();
+  for (Stage stage : {Stage::headers, Stage::body, Stage::message, Stage::seal}) {
     std::vector<Message> judged;
     for (Message& each : messages) {
-      Result<std::vector<Message>> parts = co_await judge(stage, std::move(each), state);
+      if (stage == Stage::seal && (state.hooks->may() & kMayAuthResults) != 0) {
+        Status added = add_auth_results(each, passage.results, settings_->hostname);
+        if (!added) co_return added.error();
+      }
+      Result<std::vector<Message>> parts = co_await judge(stage, std::move(each), passage);
       if (!parts) co_return parts.error();
       for (Message& part : *parts) judged.push_back(std::move(part));
     }

@@ -1,4 +1,4 @@
-// Injector: the way in for messages made by the daemon itself: stages `headers`, `message` and `seal`, then the spool, then the queue,
+// Injector: the way in for messages made by the daemon itself: stages `headers`, `body`, `message` and `seal`, then the spool, then the queue,
 // then `queued`. A refusal by a hook is no failure: the message ends as discarded, with the rule's name in the log. [loop]
 #pragma once
 
@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/ids.h"
+#include "config/settings.h"
 #include "hooks/runner.h"
 #include "log/log.h"
 #include "loop/loop.h"
@@ -17,15 +18,17 @@ namespace veredus {
 
 class Injector {
  public:
-  Injector(Loop& loop, Spool& spool, Queue& queue, Runner& runner, Log& log, IdGenerator& ids)
-      : loop_(loop), spool_(spool), queue_(queue), runner_(runner), log_(log), ids_(ids) {}
+  Injector(Loop& loop, Spool& spool, Queue& queue, Runner& runner, Log& log, IdGenerator& ids, SettingsPtr settings)
+      : loop_(loop), spool_(spool), queue_(queue), runner_(runner), log_(log), ids_(ids), settings_(std::move(settings)) {}
+  void reconfigure(SettingsPtr settings) { settings_ = std::move(settings); }
 
   // The id is set, the content is in memory. Answers the messages that are now durable and queued: none when a hook discarded it, several
   // when one split it. Errc::busy: a hook wants it later. `state` must live until the answer.
   Task<Result<std::vector<MessageId>>> inject(Message message, HookState& state);
 
  private:
-  Task<Result<std::vector<Message>>> judge(Stage stage, Message message, HookState& state);
+  struct Passage;  // one message on its way through the stages
+  Task<Result<std::vector<Message>>> judge(Stage stage, Message message, Passage& passage);
   Task<Result<std::vector<Message>>> prepare(Message message, HookState& state);
   Task<Status> store(std::shared_ptr<const Message> message, HookState& state);
 
@@ -35,6 +38,7 @@ class Injector {
   Runner& runner_;
   Log& log_;
   IdGenerator& ids_;
+  SettingsPtr settings_;
 };
 
 // What becomes of a message after a stage's decision: the edits applied, a hold noted, new ids for copies split off.

@@ -14,6 +14,7 @@ namespace veredus {
 
 namespace {
 
+constexpr const char* kAuthResultsName = "Authentication-Results";
 constexpr std::string_view kFieldNames[] = {"tenant", "stream", "pool", "priority"};
 
 bool is_sound(const Address& address) { return Address::parse(address.text()).ok(); }
@@ -62,6 +63,12 @@ struct ProblemOf {
 bool is_prepend(const Edit& edit) {
   const auto* insert = std::get_if<InsertHeader>(&edit);
   return insert && insert->index == 0;
+}
+
+// Tenant, stream and priority sort the queue's items from the start.
+bool is_late_field(const Edit& edit, Stage stage) {
+  const auto* field = std::get_if<SetField>(&edit);
+  return field && field->name != "pool" && stage >= Stage::route && stage <= Stage::result;
 }
 
 void set_field(Envelope& envelope, const SetField& edit) {
@@ -153,6 +160,28 @@ class EnvelopeEditor {
   RecipientRows rows_;
 };
 
+HeaderLimits boundless() {
+  HeaderLimits limits;
+  limits.octets = limits.fields = SIZE_MAX;
+  return limits;
+}
+
+// The header block of the received octets.
+Result<std::string> received_header(const Content& content, std::string_view given) {
+  if (content.skip > 0 && !given.empty()) return std::string(given);
+  if (!content.memory) {
+    if (given.empty() && content.skip == 0) return fail(Errc::unsupported, "the header of a stored body is not at hand");
+    return std::string(given);
+  }
+  auto block = HeaderBlock::parse(*content.memory, boundless());
+  return block ? Result<std::string>(std::string(block->text())) : Result<std::string>(block.error());
+}
+
+// The header block as it is after what was changed so far.
+std::string header_now(const Content& content, std::string_view received) {
+  return content.skip < received.size() ? content.head + std::string(received.substr(content.skip)) : content.head;
+}
+
 // The header of a message while it is changed. Finished by store().
 class ContentEditor {
  public:
@@ -211,30 +240,12 @@ class ContentEditor {
   }
 
  private:
-  static HeaderLimits boundless() {
-    HeaderLimits limits;
-    limits.octets = limits.fields = SIZE_MAX;
-    return limits;
-  }
-
-  // The header block of the received octets.
-  Result<std::string> received() const {
-    if (content_.skip > 0 && !given_.empty()) return std::string(given_);
-    if (!content_.memory) {
-      if (given_.empty() && content_.skip == 0) return fail(Errc::unsupported, "the header of a stored body is not at hand");
-      return std::string(given_);
-    }
-    auto block = HeaderBlock::parse(*content_.memory, boundless());
-    return block ? Result<std::string>(std::string(block->text())) : Result<std::string>(block.error());
-  }
-
   Status take_apart() {
     if (editor_) return {};
-    auto found = received();
+    auto found = received_header(content_, given_);
     if (!found) return found.error();
     received_header_ = std::move(*found);
-    text_ = content_.head;
-    if (content_.skip < received_header_.size()) text_ += received_header_.substr(content_.skip);
+    text_ = header_now(content_, received_header_);
     auto block = HeaderBlock::parse(text_, boundless());
     if (!block) return block.error();
     editor_.emplace(*block);
@@ -266,6 +277,7 @@ std::string_view edit_problem(const Edit& edit, uint32_t may, const StageInfo& i
   if ((may & right) == 0) return "without the right";
   if (info.prepend_only && !is_prepend(edit)) return "only fields at the top may be added now";
   if (info.kind == StageKind::stream && std::holds_alternative<ReplaceBody>(edit)) return "a body is rewritten chunk by chunk now";
+  if (is_late_field(edit, info.stage)) return "only the pool can be changed once a message is queued";
   return std::visit(ProblemOf{}, edit);
 }
 
@@ -294,6 +306,22 @@ Result<std::vector<Message>> apply_edits(Message message, std::span<const Edit> 
 void take_auth_results(std::vector<AuthResult>& into, std::span<const Edit> edits) {
   for (const Edit& edit : edits)
     if (const auto* found = std::get_if<AddAuthResult>(&edit)) into.push_back(*found);
+}
+
+Status add_auth_results(Message& message, std::span<const AuthResult> results, std::string_view authserv_id,
+                        std::string_view received) {
+  auto header = received_header(message.content, received);
+  if (!header) return header.error();
+  std::vector<uint32_t> forged = claimed_results(header_now(message.content, *header), authserv_id);
+  std::vector<Edit> edits;
+  for (size_t i = forged.size(); i-- > 0;) edits.push_back(RemoveHeader{kAuthResultsName, forged[i]});
+  if (!results.empty())
+    edits.push_back(InsertHeader{0, kAuthResultsName, auth_results_value(authserv_id, results, message.envelope.smtputf8)});
+  if (edits.empty()) return {};
+  auto edited = apply_edits(message, edits, received);
+  if (!edited) return edited.error();
+  message = std::move(edited->front());
+  return {};
 }
 
 void apply_envelope_edits(Envelope& envelope, std::span<const Edit> edits) {

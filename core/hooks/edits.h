@@ -24,4 +24,10 @@ void apply_envelope_edits(Envelope& envelope, std::span<const Edit> edits);
 
 void take_auth_results(std::vector<AuthResult>& into, std::span<const Edit> edits);
 
+// The one Authentication-Results field for these results, at the very top: above the Received field of the same host, by which a reader
+// knows that it is ours (RFC 8601 4.1 and 7.1). Fields that claim the same authserv-id are removed first (RFC 8601 5), also when there
+// is nothing to tell. For sets of hooks with kMayAuthResults, after `message` and before `seal`. `received_header` as above.
+Status add_auth_results(Message& message, std::span<const AuthResult> results, std::string_view authserv_id,
+                        std::string_view received_header = {});
+
 }  // namespace veredus

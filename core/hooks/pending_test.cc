@@ -8,16 +8,7 @@ using namespace veredus;
 
 namespace {
 
-// Under sanitizers fewer rounds show the same races.
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-constexpr int kRounds = 30'000;
-#else
 constexpr int kRounds = 300'000;
-#endif
-#else
-constexpr int kRounds = 300'000;
-#endif
 constexpr int kThreads = 4;
 
 struct Deferring {
@@ -34,16 +25,39 @@ struct Deferring {
   }
 };
 
-Task<void> race_once(Loop* loop, PendingTable* table, std::atomic<PendingToken>* shared, int round, int* answers, int* timeouts) {
+// Every token, and what became of it as the racing threads and the waiting side each saw it.
+struct Race {
+  std::vector<std::atomic<PendingToken>> tokens = std::vector<std::atomic<PendingToken>>(kRounds);
+  std::vector<std::atomic<uint8_t>> completed = std::vector<std::atomic<uint8_t>>(kRounds);  // completions that were told they won
+  std::vector<uint8_t> answered = std::vector<uint8_t>(kRounds), timed_out = answered, aborted = answered, lost_abort = answered;
+  std::atomic<int> published{-1};
+  std::atomic<bool> stop{false};
+};
+
+Task<void> race_once(Loop* loop, PendingTable* table, Race* race, int round) {
+  auto at = static_cast<size_t>(round);
   PendingCall call(*table);
-  PendingToken token = call.open(Millis(round % 7 == 0 ? 1 : 1'000'000));
-  shared->store(token);
-  if (round % 11 == 0) {
+  race->tokens[at] = call.open(Millis(round % 7 == 0 ? 1 : 1'000'000));
+  race->published = round;
+  if (round % 5 == 0) {
     co_await sleep_for(*loop, Millis(0));
-    co_return;  // an abort: the call dies open or answered
+    if (call.token() != 0) ++(call.abandon() ? race->aborted : race->lost_abort)[at];
+    else ++race->answered[at];
+    co_return;
   }
   std::optional<HookAnswer> answer = co_await call.answer();
-  ++(answer ? *answers : *timeouts);
+  ++(answer ? race->answered : race->timed_out)[at];
+}
+
+void complete_twice(PendingTable* table, Race* race) {
+  for (int done = -1; !race->stop;) {
+    int newest = race->published;
+    if (newest == done) continue;
+    done = newest;
+    auto at = static_cast<size_t>(newest);
+    for (int twice = 0; twice < 2; ++twice)
+      if (table->complete(race->tokens[at], {}) == Completion::taken) ++race->completed[at];
+  }
 }
 
 }  // namespace
@@ -117,24 +131,13 @@ TEST_CASE("threads race to complete every token twice, against time-outs and abo
   FakeClock clock;
   Loop loop(clock);
   PendingTable table(loop);
-  std::atomic<PendingToken> shared{0};
-  std::atomic<bool> stop{false};
-  std::atomic<int> taken{0};
+  Race race;
   std::vector<std::thread> threads;
-  for (int i = 0; i < kThreads; ++i)
-    threads.emplace_back([&] {
-      for (PendingToken last = 0; !stop;) {
-        PendingToken token = shared.load();
-        if (token == last) continue;
-        last = token;
-        for (int twice = 0; twice < 2; ++twice) taken += table.complete(token, {}) == Completion::taken;
-      }
-    });
-  int answers = 0, timeouts = 0;
+  for (int i = 0; i < kThreads; ++i) threads.emplace_back(complete_twice, &table, &race);
   {
     Scope scope(loop);
     for (int round = 0; round < kRounds; ++round) {
-      scope.spawn(race_once(&loop, &table, &shared, round, &answers, &timeouts));
+      scope.spawn(race_once(&loop, &table, &race, round));
       if (round % 3 == 0) clock.advance(Millis(1));
       loop.run_turn(Millis(0));
     }
@@ -142,12 +145,21 @@ TEST_CASE("threads race to complete every token twice, against time-outs and abo
     for (int i = 0; i < 100'000 && scope.running() > 0; ++i) loop.run_turn(Millis(0));
     CHECK(scope.running() == 0);
   }
-  stop = true;
+  race.stop = true;
   for (std::thread& thread : threads) thread.join();
   for (int i = 0; i < 3; ++i) loop.run_turn(Millis(0));
   CHECK(table.open_count() == 0);
-  CHECK(answers > 0);
-  CHECK(answers <= taken);
-  int waited = kRounds - (kRounds + 10) / 11;
-  CHECK(answers + timeouts == waited);
+  size_t wrong = 0, completed = 0, timed_out = 0, aborted = 0;
+  for (size_t i = 0; i < kRounds; ++i) {
+    int by_completion = race.answered[i] + race.lost_abort[i];
+    wrong += race.completed[i] != by_completion || by_completion + race.timed_out[i] + race.aborted[i] != 1;
+    completed += race.completed[i];
+    timed_out += race.timed_out[i];
+    aborted += race.aborted[i];
+  }
+  CHECK(wrong == 0);
+  MESSAGE("completed " << completed << ", timed out " << timed_out << ", aborted " << aborted);
+  CHECK(completed > 0);
+  CHECK(timed_out > 0);
+  CHECK(aborted > 0);
 }

@@ -151,10 +151,6 @@ Runner::Runner(Loop& loop, Log& log, std::shared_ptr<const HookSet> hooks, Runne
 bool Runner::proceed(StageProgress& progress) {
   const StageInfo& info = progress.info;
   if (info.skippable && (progress.state.skip_transaction || progress.state.skip_connection)) return true;
-  if (progress.stream() && progress.next == 0) {
-    progress.state.body_marks.resize(progress.hooks->at(info.stage).size());
-    progress.body.begin(progress.subject.chunk, progress.subject.last);
-  }
   InHand named(in_hand_, progress.subject);
   progress.ended = options_.nanos();
   while (show_chunk(progress)) {

@@ -69,7 +69,11 @@ class BodyPass {
 
 struct StageProgress {
   StageProgress(const StageInfo& stage, const Subject& shown, HookState& kept)
-      : info(stage), subject(shown), state(kept), hooks(kept.hooks) {}
+      : info(stage), subject(shown), state(kept), hooks(kept.hooks) {
+    if (!stream()) return;
+    state.body_marks.resize(hooks->at(info.stage).size());
+    body.begin(shown.chunk, shown.last);
+  }
   bool stream() const { return info.kind == StageKind::stream; }
   Hook& hook() const { return *hooks->at(info.stage)[next]; }
   bool over() const { return next == hooks->at(info.stage).size(); }

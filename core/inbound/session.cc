@@ -131,6 +131,7 @@ Task<void> Session::greet() {
     Ruling ruling = co_await consult(Stage::connect, subject());
     if (ruling.refusal.code != 0) co_return refuse_connection(ruling.refusal, ruling.rule);
     keep_lasting(ruling);
+    connect_edits_ = lasting_edits_.size();
   }
   machine_->greet(stream_->input_pending());
 }
@@ -192,7 +193,8 @@ Task<void> Session::converse() {
 // The steps that need no waiting; false: nothing was done.
 bool Session::take_now(ServerMachine::Advance& advance) {
   if (auto* content = std::get_if<Content8>(&advance.step)) {
-    if (!transaction_->append_now(content->octets)) return false;
+    bool taken = transaction_->streams ? transaction_->gather(content->octets) : transaction_->append_now(content->octets);
+    if (!taken) return false;
   } else if (auto* send = std::get_if<Send>(&advance.step)) {
     gather(*send);
   } else if (auto* done = std::get_if<HeadersDone>(&advance.step)) {

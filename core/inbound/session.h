@@ -46,6 +46,7 @@ class Session {
     VerdictScope scope = VerdictScope::step;
     std::string rule;
     std::vector<Edit> edits;
+    std::optional<std::string> body;  // of a chunk that hooks rewrote
   };
 
   // session.cc
@@ -92,11 +93,14 @@ class Session {
   Task<void> on_content(std::string octets);
   bool headers_now(const HeadersDone& done);
   Task<void> on_headers();
+  Task<void> pass_body(std::string chunk, bool last);
+  void refuse_content(Ruling& ruling);
   Task<void> on_end(AskEnd end);
   Task<Reply> judge(Copies& copies);
   Task<Reply> ask_message(Copies& copies);
   Task<Reply> seal(Message& message);
   Subject message_subject(const Message& message) const;
+  bool composes_results() const { return (hooks_.hooks->may() & kMayAuthResults) != 0; }
   Status edit(Copies& copies, std::span<const Edit> edits);
   void drop_copies_for_nobody(Copies& copies);
 
@@ -118,6 +122,9 @@ class Session {
   Task<Ruling> consult(Stage stage, Subject subject);
   bool settle(Ruling& ruling);
   void keep_lasting(Ruling& ruling);
+  void forget_helo();
+  void renew_lasting();
+  void apply(std::span<const Edit> edits);
   void tell(Stage stage, const Envelope* envelope);
 
   SessionContext& context_;
@@ -127,7 +134,11 @@ class Session {
   ConnectionTicket ticket_;
   std::optional<ServerMachine> machine_;
   HookState hooks_;
-  std::vector<Edit> lasting_edits_;  // fields set at `connect` and `helo`, for every transaction
+  std::vector<Edit> lasting_edits_;  // of `connect`, then of the last `helo`: for every transaction
+  size_t connect_edits_ = 0;
+  Notes connection_notes_;
+  std::vector<AuthResult> auth_results_;  // of the connection, then of the transaction
+  size_t connection_results_ = 0;
   Origin origin_;
   IpAddress local_;
   ClientRights rights_;

@@ -30,6 +30,7 @@ Task<void> Session::on_helo(AskHelo ask) {
   origin_.protocol = listener_.role == Role::lmtp ? Protocol::lmtp
                      : ask.extended               ? Protocol::esmtp
                                                   : Protocol::smtp;
+  if (lasting_edits_.size() > connect_edits_) forget_helo();
   if (hooked(Stage::helo)) {
     Ruling ruling = co_await consult(Stage::helo, subject());
     if (!settle(ruling)) co_return machine_->refuse(std::move(ruling.refusal), ruling.close);
@@ -82,7 +83,7 @@ Task<void> Session::on_mail(AskMail ask) {
       refuse_command(std::move(ruling.refusal), events::kMessageRefused, ask.envelope->sender.text(), ruling.close);
       co_return end_transaction();
     }
-    apply_envelope_edits(machine_->envelope(), ruling.edits);
+    apply(ruling.edits);
   }
   machine_->accept();
 }
@@ -107,7 +108,7 @@ void Session::begin_transaction(const AskMail& ask) {
   envelope.arrived = context_.loop.clock().wall();
   envelope.origin = origin_;
   apply_envelope_edits(envelope, lasting_edits_);
-  bool keep_header = hooked(Stage::headers) || hooked(Stage::message);
+  bool keep_header = hooked(Stage::headers) || hooked(Stage::message) || composes_results();
   transaction_ =
       std::make_unique<Transaction>(context_, envelope.id, settings_->spool.inline_size, keep_header);
   transaction_->expect(ask.declared_size);
@@ -150,7 +151,7 @@ void Session::take_recipient(Recipient recipient, Ruling& ruling) {
     if (transaction_->rewritten && named_before(envelope.recipients)) envelope.recipients.pop_back();
     if (ruling.discard) settle(ruling);
   }
-  if (!ruling.edits.empty()) apply_envelope_edits(envelope, ruling.edits);
+  apply(ruling.edits);
 }
 
 Reply Session::rcpt_refusal(const Recipient& recipient, RelayDecision& decision) {
@@ -181,7 +182,7 @@ Task<void> Session::on_data(bool) {
   if (hooked(Stage::data)) {
     Ruling ruling = co_await consult(Stage::data, subject());
     if (!settle(ruling)) co_return refuse_data(std::move(ruling.refusal), ruling.rule, ruling.close);
-    apply_envelope_edits(machine_->envelope(), ruling.edits);
+    apply(ruling.edits);
   }
   machine_->accept();
 }
@@ -216,6 +217,7 @@ void Session::end_transaction() {
   transaction_.reset();
   machine_->envelope() = Envelope();
   hooks_.end_transaction();
+  auth_results_.resize(connection_results_);
   if (standing_scope_ != VerdictScope::connection) standing_refusal_ = Reply();
 }
 

@@ -9,6 +9,8 @@ Subject Session::subject() const {
   Subject subject;
   subject.origin = &origin_;
   if (transaction_) subject.envelope = &machine_->envelope();
+  subject.connection_notes = &connection_notes_;
+  subject.auth_results = &auth_results_;
   return subject;
 }
 
@@ -19,6 +21,7 @@ Task<Session::Ruling> Session::consult(Stage stage, Subject shown) {
   ruling.rule = std::move(verdict.rule);
   ruling.scope = verdict.scope;
   ruling.edits = std::move(decision.edits);
+  ruling.body = std::move(decision.body);
   ruling.discard = verdict.action == Action::discard;
   ruling.hold = verdict.action == Action::hold;
   ruling.close = verdict.action == Action::disconnect;
@@ -40,11 +43,35 @@ bool Session::settle(Ruling& ruling) {
   transaction_->discard = transaction_->discard || ruling.discard;
   transaction_->hold = transaction_->hold || ruling.hold;
   if (ruling.discard || ruling.hold) transaction_->rule = ruling.rule;
+  if (ruling.discard) transaction_->streams = false;
   return true;
 }
 
 void Session::keep_lasting(Ruling& ruling) {
   for (Edit& edit : ruling.edits) lasting_edits_.push_back(std::move(edit));
+  renew_lasting();
+}
+
+// A client may greet as often as it likes; what was said of its last greeting counts.
+void Session::forget_helo() {
+  lasting_edits_.erase(lasting_edits_.begin() + static_cast<ptrdiff_t>(connect_edits_), lasting_edits_.end());
+  renew_lasting();
+}
+
+void Session::renew_lasting() {
+  Envelope scratch;
+  apply_envelope_edits(scratch, lasting_edits_);
+  connection_notes_ = std::move(scratch.notes);
+  auth_results_.clear();
+  take_auth_results(auth_results_, lasting_edits_);
+  connection_results_ = auth_results_.size();
+}
+
+// What hooks want of the running transaction.
+void Session::apply(std::span<const Edit> edits) {
+  if (edits.empty()) return;
+  apply_envelope_edits(machine_->envelope(), edits);
+  take_auth_results(auth_results_, edits);
 }
 
 void Session::tell(Stage stage, const Envelope* envelope) {
@@ -52,6 +79,8 @@ void Session::tell(Stage stage, const Envelope* envelope) {
   Subject shown;
   shown.origin = &origin_;
   shown.envelope = envelope;
+  shown.connection_notes = &connection_notes_;
+  shown.auth_results = &auth_results_;
   context_.runner.tell(stage, shown, hooks_);
 }
 

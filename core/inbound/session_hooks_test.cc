@@ -58,7 +58,7 @@ std::shared_ptr<const HookSet> ScriptedHooks::set() {
     HookInfo info;
     info.plugin = "test";
     info.stage = stage.stage;
-    info.may = 127;
+    info.may = stage.stage == Stage::body ? 0 : 127;
     hooks.push_back(std::make_shared<ScriptedHook>(std::move(info), *this));
   }
   return std::make_shared<const HookSet>(std::move(hooks));
@@ -104,11 +104,11 @@ TEST_CASE("stages come in order, each once, with the message's id from MAIL on")
   client.hang_up();
   CHECK(rig.until([&] { return rig.scope.running() == 0; }));
   CHECK(rig.calls.called == std::vector<Stage>{Stage::connect, Stage::helo, Stage::mail, Stage::rcpt, Stage::data, Stage::headers,
-                                               Stage::message, Stage::seal, Stage::queued, Stage::transaction_end, Stage::disconnect});
+                                               Stage::body, Stage::message, Stage::seal, Stage::queued, Stage::transaction_end, Stage::disconnect});
   CHECK(rig.stored(0).ends_with(kMessage));
   CHECK(rig.calls.ids[Stage::helo].empty());
   CHECK(rig.calls.ids[Stage::disconnect].empty());
-  for (Stage stage : {Stage::mail, Stage::rcpt, Stage::data, Stage::headers, Stage::message, Stage::seal, Stage::queued,
+  for (Stage stage : {Stage::mail, Stage::rcpt, Stage::data, Stage::headers, Stage::body, Stage::message, Stage::seal, Stage::queued,
                       Stage::transaction_end})
     CHECK(rig.calls.ids[stage] == rig.queue.added.at(0)->envelope.id.text());
   CHECK(rig.calls.headers[Stage::headers] == "Subject: x\r\nX-Old: 1\r\n\r\n");

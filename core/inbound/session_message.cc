@@ -1,4 +1,5 @@
 // From the first octet of content to its end: collect, then judge with hooks, and split where they want it.
+#include "base/text.h"
 #include "hooks/edits.h"
 #include "inbound/session.h"
 #include "log/events.h"
@@ -21,7 +22,34 @@ bool concerns_header(const Edit& edit) { return right_for(edit) == kMayHeaders; 
 
 Task<void> Session::on_content(std::string octets) {
   co_await flush();
+  if (transaction_->streams) {
+    std::string gathered = std::exchange(transaction_->chunk, std::move(octets));
+    co_await pass_body(std::move(gathered), false);
+    co_return;
+  }
   co_await transaction_->append(std::move(octets));
+}
+
+// While a hook thinks about a chunk nothing more is read: the client waits, and what is in memory is bounded.
+Task<void> Session::pass_body(std::string chunk, bool last) {
+  if (chunk.empty() && !last) co_return;
+  Subject shown = subject();
+  shown.chunk = chunk;
+  shown.last = last;
+  Ruling ruling = co_await consult(Stage::body, shown);
+  if (!settle(ruling)) co_return refuse_content(ruling);
+  apply(ruling.edits);
+  if (ruling.body) chunk = std::move(*ruling.body);
+  transaction_->body_8bit = transaction_->body_8bit || !is_ascii(chunk);
+  if (!transaction_->append_now(chunk)) co_await transaction_->append(std::move(chunk));
+}
+
+// Answered at the end of the data.
+void Session::refuse_content(Ruling& ruling) {
+  transaction_->refusal = std::move(ruling.refusal);
+  transaction_->close = ruling.close;
+  transaction_->rule = std::move(ruling.rule);
+  transaction_->drop();
 }
 
 // Loops are found here, from the header block alone. false: hooks want to see it.
@@ -34,7 +62,10 @@ bool Session::headers_now(const HeadersDone&) {
     transaction_->refusal = too_many_hops();
     transaction_->drop();
   }
-  return transaction_->refusal.code != 0 || transaction_->discard || !hooked(Stage::headers);
+  if (transaction_->refusal.code != 0 || transaction_->discard) return true;
+  transaction_->streams = hooked(Stage::body);
+  transaction_->own_8bit = transaction_->streams && (hooks_.hooks->may(Stage::body) & kMayBody) != 0;
+  return !hooked(Stage::headers);
 }
 
 // Hooks see the header as it will be: below our own trace field. So positions in edits mean the same here and
@@ -47,23 +78,18 @@ Task<void> Session::on_headers() {
   shown.content = &content;
   shown.header = *content.memory;
   Ruling ruling = co_await consult(Stage::headers, shown);
-  if (!settle(ruling)) {
-    transaction_->refusal = std::move(ruling.refusal);
-    transaction_->close = ruling.close;
-    transaction_->rule = std::move(ruling.rule);
-    transaction_->drop();
-    co_return;
-  }
-  apply_envelope_edits(machine_->envelope(), ruling.edits);
+  if (!settle(ruling)) co_return refuse_content(ruling);
+  apply(ruling.edits);
   for (Edit& edit : ruling.edits)
     if (concerns_header(edit)) transaction_->header_edits.push_back(std::move(edit));
 }
 
 Task<void> Session::on_end(AskEnd end) {
+  if (end.problem.code == 0 && transaction_->streams) co_await pass_body(std::move(transaction_->chunk), true);
   auto message = std::make_shared<Message>();
   Envelope& envelope = message->envelope;
   envelope = std::move(machine_->envelope());
-  envelope.content_8bit = end.content_8bit;
+  envelope.content_8bit = transaction_->own_8bit ? transaction_->body_8bit : end.content_8bit;
   envelope.header_8bit = end.header_8bit;
   transaction_->message = message;
   Reply refusal = end.problem.code != 0 ? std::move(end.problem) : transaction_->refusal;
@@ -94,6 +120,8 @@ Task<Reply> Session::judge(Copies& copies) {
     Envelope& envelope = copy->envelope;
     envelope.held = envelope.held || transaction_->hold;
     if (transaction_->hold) envelope.hold_reason = transaction_->rule;
+    if (composes_results() && !add_auth_results(*copy, auth_results_, settings_->hostname, transaction_->kept_header(copy->content)))
+      co_return not_processed();
     if (!hooked(Stage::seal)) continue;
     Reply refusal = co_await seal(*copy);
     if (refusal.code != 0) co_return refusal;
@@ -110,6 +138,7 @@ Task<Reply> Session::ask_message(Copies& copies) {
   }
   if (transaction_->discard) co_return Reply();
   if (!edit(copies, ruling.edits)) co_return not_processed();
+  take_auth_results(auth_results_, ruling.edits);
   co_return Reply();
 }
 
@@ -131,6 +160,7 @@ Subject Session::message_subject(const Message& message) const {
   shown.envelope = &message.envelope;
   shown.content = &message.content;
   shown.header = transaction_->kept_header(message.content);
+  shown.auth_results = &auth_results_;
   return shown;
 }
 

@@ -22,6 +22,13 @@ bool Transaction::must_spill(size_t more) {
   return memory_.size() + more > inline_size_ || !share_.grow_to(memory_.size() + more);
 }
 
+bool Transaction::gather(std::string_view octets) {
+  if (chunk.size() + octets.size() > kLongestChunk) return false;
+  if (!spilled_ && !share_.grow_to(memory_.size() + chunk.size() + octets.size())) return false;
+  chunk.append(octets);
+  return true;
+}
+
 bool Transaction::append_now(std::string_view octets) {
   if (unwanted_ || !status_) return true;
   if (spilled_ ? memory_.size() + octets.size() > kPiece : must_spill(octets.size())) return false;
@@ -59,7 +66,8 @@ Task<void> Transaction::spill(std::string octets) {
   if (keep_header_) header_ = memory_.substr(0, header_size_);
   co_await write(std::exchange(memory_, {}));
   share_.release();
-  if (!share_.grow_to(header_.size() + kPiece) && keep_header_) status_ = fail(Errc::no_space, "no memory");
+  size_t kept = header_.size() + kPiece + (streams ? kLongestChunk : 0);
+  if (!share_.grow_to(kept) && keep_header_) status_ = fail(Errc::no_space, "no memory");
   co_await write(std::move(octets));
 }
 
@@ -102,6 +110,8 @@ Task<Result<Content>> Transaction::finish() {
 
 void Transaction::drop() {
   unwanted_ = true;
+  streams = false;
+  chunk = {};
   memory_ = {};
   writer_.reset();
   share_.release();

@@ -28,6 +28,8 @@ class Transaction {
 
   // Room for what the client announced, within bounds.
   void expect(uint64_t octets);
+  // Keeps octets of the body for hooks of the stage `body`; false: hand over what is kept first.
+  bool gather(std::string_view octets);
   // Takes octets without waiting; false: nothing was taken, the caller must await append().
   bool append_now(std::string_view octets);
   Task<void> append(std::string octets);
@@ -58,6 +60,10 @@ class Transaction {
   std::shared_ptr<const Message> message;  // once it is complete
   bool rewritten = false;  // a recipient is not what the client gave
   uint64_t declared_size = 0;
+  bool streams = false;       // hooks want to see the body while it arrives
+  bool own_8bit = false;      // hooks may rewrite it, so the octets stored are judged here:
+  bool body_8bit = false;
+  std::string chunk;          // of the body, gathered for them
 
  private:
   Task<void> spill(std::string octets);

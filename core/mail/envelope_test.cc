@@ -30,6 +30,7 @@ Envelope full_envelope() {
   e.pool = "warm";
   e.priority = 0;
   e.hold_reason = "crash";
+  e.notes = {{"spf", "pass"}, {"score", std::string("4\n\0.2", 5)}, {"empty", ""}};
   e.origin = Origin{*Endpoint::parse("[2001:db8::1]:40000"),
                     "client.test",
                     "helo.test",
@@ -66,6 +67,7 @@ TEST_CASE("defaults take no room") {
   CHECK(encode_envelope(Envelope{}).size() == 1);
   Envelope e = full_envelope();
   e.origin = {};
+  e.notes.clear();
   e.recipients.resize(1);
   CHECK(encode_envelope(e).size() < 120);
 }
@@ -111,6 +113,24 @@ TEST_CASE("controls in stored texts are replaced") {
                                        6));
   REQUIRE(back.ok());
   CHECK(back->envid == "a?b");
+}
+
+TEST_CASE("notes: later ones replace, and stored ones out of bounds are left out") {
+  Notes notes;
+  set_note(notes, "a", "1");
+  set_note(notes, "b", "2");
+  set_note(notes, "a", "3");
+  CHECK(notes == Notes{{"a", "3"}, {"b", "2"}});
+  CHECK(find_note(notes, "c") == nullptr);
+  CHECK(is_note_key("spf.result_1-x"));
+  for (const char* bad : {"", "A", "a b", "a:b", "\xC3\xBC"}) CHECK_FALSE(is_note_key(bad));
+  Envelope e;
+  e.notes = {{"Upper", "x"}, {"long", std::string(1025, 'x')}, {"good", "y"}};
+  for (int i = 0; i < 100; ++i) e.notes.emplace_back("k" + std::to_string(i), "");
+  auto back = decode_envelope(encode_envelope(e));
+  REQUIRE(back.ok());
+  CHECK(back->notes.size() == 64);
+  CHECK(back->notes.front() == std::pair<std::string, std::string>("good", "y"));
 }
 
 }  // namespace veredus
