@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
 """Build tool: fills the templates of manual pages. `commands VEREDUS TEMPLATE OUT` from the list that the command itself prints,
-`events EVENTS.DEF TEMPLATE OUT` from the declared log events. The list stands where the template says @LIST@."""
+`events EVENTS.DEF TEMPLATE OUT` from the declared log events, `plugin FOLDER TEMPLATE OUT` from the headers of the plugin ABI. The list stands where the template says @LIST@."""
 import re
 import subprocess
 import sys
+
+import plugin_reference
 
 
 def roff(text):
@@ -56,9 +58,13 @@ def events(definitions):
 
 
 def main():
-    kind, source, template, target = sys.argv[1:]
+    kind, source, template, target, *depfile = sys.argv[1:]
     if kind == "commands":
         made = commands(subprocess.run([source, "help"], text=True, capture_output=True, check=True).stdout)
+    elif kind == "plugin":
+        made = plugin_reference.reference(source)
+        with open(depfile[0], "w") as out:
+            out.write(f"{target}: {' '.join(plugin_reference.sources(source))}\n")
     else:
         made = events(open(source).read())
     page = open(template).read()

@@ -120,11 +120,6 @@ class KvRequest : public Request<KvRequest, KvResult> {
   KvRequest(const Interfaces& host, detail::Keeper& keeper, milliseconds timeout) : Request(host, keeper), timeout_(timeout) {}
 
   KvRequest& get(std::string key) { return op(VRD_KV_GET, std::move(key)); }
-  /** A value whose life begins anew. */
-  KvRequest& touch(std::string key, milliseconds ttl) {
-    op(VRD_KV_GET, std::move(key)).ops_.back().flags = VRD_KV_EXTEND;
-    return with_ttl(ttl);
-  }
   KvRequest& put(std::string key, std::string value, milliseconds ttl = {}) {
     op(VRD_KV_PUT, std::move(key), std::move(value));
     return with_ttl(ttl);
@@ -137,6 +132,11 @@ class KvRequest : public Request<KvRequest, KvResult> {
   KvRequest& add(std::string key, int64_t amount, milliseconds ttl = {}) {
     op(VRD_KV_ADD, std::move(key)).ops_.back().number = amount;
     return with_ttl(ttl);
+  }
+  /** As add(), and the counter's life begins anew. */
+  KvRequest& add_extend(std::string key, int64_t amount, milliseconds ttl) {
+    add(std::move(key), amount, ttl).ops_.back().flags = VRD_KV_EXTEND;
+    return *this;
   }
   /** Tokens of a bucket that refills with `rate` thousandths of a token a second. */
   KvRequest& take(std::string key, int64_t tokens, int64_t capacity, int64_t rate) {
