@@ -14,7 +14,7 @@ typedef struct vrd_core_conf_1 {
   uint32_t size; /**< of the host's struct */
   uint32_t zero; /**< 0 */
   /** The value of a key in a mapping (the fragment itself, or one record): the given one, else the default; NULL when unset. Keys of
-   *  the schema only: "timeout"; within a record its own key: "sender".
+   *  the schema only: "delay"; within a record its own key: "sender".
    *  @thread any  @since 0.1
    *  @lifetime as the instance */
   const vrd_conf *(*get)(const vrd_conf *mapping, const char *key);

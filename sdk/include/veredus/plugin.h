@@ -42,7 +42,7 @@ typedef struct vrd_setting {
   uint32_t type;      /**< VRD_SETTING_TEXT ... */
   uint32_t flags;     /**< VRD_SETTING_LIST ... */
   uint32_t since;     /**< version of the plugin that first had it, 0xMMmm: 0.1 is 0x0001 */
-  const char *key;    /**< "timeout", or within records "rules[].sender"; lower case, `_` between words; forever */
+  const char *key;    /**< "delay", or within records "rules[].sender"; lower case, `_` between words; forever */
   const char *dflt;   /**< the default as YAML text, or NULL: unset; forever */
   const char *bounds; /**< as the type says, or NULL; forever */
   const char *doc;    /**< one or two sentences; forever */
