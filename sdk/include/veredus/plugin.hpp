@@ -97,14 +97,14 @@ struct List {
   }
   static constexpr std::array<const Raw*, size + 1> make() {
     std::array<const Raw*, size + 1> out{};
-    size_t at = 0;
+    [[maybe_unused]] size_t at = 0;
     (append(out, at, T), ...);
     return out;
   }
   template <class Test>
-  static constexpr bool all(Test test) {
+  static constexpr bool all([[maybe_unused]] Test test) {
     bool good = true;
-    auto look = [&](const auto& table) {
+    [[maybe_unused]] auto look = [&](const auto& table) {
       if constexpr (fits<decltype(table)>)
         for (const Row& row : table) good = good && test(row);
     };
@@ -184,7 +184,7 @@ struct Exported {
   }
   static constexpr std::array<const char*, Services<Object>::count + 1> service_ids() {
     std::array<const char*, Services<Object>::count + 1> out{};
-    size_t at = 0;
+    [[maybe_unused]] size_t at = 0;
     Services<Object>::each([&](const char* name, const void*) { out[at++] = name; });
     return out;
   }
