@@ -39,7 +39,11 @@ Op* OpTable::find(OpService service, OpId id) {
 void OpTable::cancel(OpService service, OpId id) {
   Op* op = find(service, id);
   if (!op) return;
-  if (op->notice_) return op->notice_->set();
+  if (op->awaited_) {
+    op->asked_to_end_ = true;
+    if (op->notice_) op->notice_->set();
+    return;
+  }
   op->release();
   if (op->busy_) op->cancelled_ = true;
   else op->handle_.destroy();
@@ -47,13 +51,9 @@ void OpTable::cancel(OpService service, OpId id) {
 
 void OpTable::cancel_all() {
   stopped_ = true;
-  std::vector<Op*> all;
-  slots_.each([&](SlotHandle, Op* op) { all.push_back(op); });
-  for (Op* op : all) {
-    op->stopping_ = true;
-    if (!op->awaited_) cancel(op->service_, op->id_);
-    else if (op->notice_) op->notice_->set();
-  }
+  std::vector<std::pair<OpService, OpId>> all;
+  slots_.each([&](SlotHandle, Op* op) { all.emplace_back(op->service_, op->id_); });
+  for (auto [service, id] : all) cancel(service, id);
 }
 
 }  // namespace veredus

@@ -38,8 +38,11 @@ class Op {
     busy_ = false;
     return !cancelled_;
   }
-  // The shard is about to stop. Only operations that are waited for see it (OpTable::start_awaited).
-  bool stopping() const { return stopping_; }
+  // Of operations that are waited for (OpTable::start_awaited): they are not destroyed, but asked to end soon; `notice` is set then.
+  bool asked_to_end() const { return asked_to_end_; }
+  void on_ask(Event* notice) { notice_ = notice; }
+  void attach(void* object) { attached_ = object; }  // for whoever finds the operation by its id
+  void* attached() const { return attached_; }
 
  private:
   friend class OpTable;
@@ -47,14 +50,11 @@ class Op {
   OpTable* table_ = nullptr;
   OpId id_ = 0;
   OpService service_{};
-  bool busy_ = false, cancelled_ = false, awaited_ = false, stopping_ = false;
-  Event* notice_ = nullptr;  // set when it is cancelled or has to stop, instead of being destroyed
+  bool busy_ = false, cancelled_ = false, awaited_ = false, asked_to_end_ = false;
+  Event* notice_ = nullptr;
+  void* attached_ = nullptr;
   Waiter start_;
   std::coroutine_handle<> handle_;
-
- public:
-  // An operation that is told of cancelling instead of being destroyed: work that is under way.
-  void on_cancel(Event* notice) { notice_ = notice; }
 };
 
 struct CurrentOp {};  // `Op& op = co_await CurrentOp();`
@@ -103,11 +103,11 @@ class OpTable {
   size_t open(OpService service) const { return open_[static_cast<size_t>(service)]; }
   size_t open() const { return slots_.size(); }
   OpId start(OpService service, OpTask task) { return begin(service, std::move(task), false); }
-  // cancel_all() leaves it to its end; idle() waits for it.
+  // Never destroyed, only asked to end; idle() waits for it.
   OpId start_awaited(OpService service, OpTask task) { return begin(service, std::move(task), true); }
   // Destroys it: its callback is not called. One that makes a callback right now ends with that. Only of the service that is named.
   void cancel(OpService service, OpId id);
-  // For shard_stop: afterwards only awaited operations are left, which know that they have to stop, and nothing new is begun.
+  // For shard_stop: afterwards only awaited operations are left, which are asked to end, and nothing new is begun.
   void cancel_all();
   bool stopped() const { return stopped_; }
   Event::Awaiter idle(Deadline deadline) { return idle_.wait(deadline); }

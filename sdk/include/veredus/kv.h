@@ -16,7 +16,7 @@ VRD_BEGIN
 #define VRD_KV_TAKE 5u   /**< takes `number` tokens from a bucket of `capacity` that refills with `rate` thousandths a second */
 
 #define VRD_KV_IF_ABSENT 1u /**< VRD_KV_PUT */
-#define VRD_KV_EXTEND 2u    /**< VRD_KV_ADD, VRD_KV_GET: the TTL begins anew */
+#define VRD_KV_EXTEND 2u    /**< VRD_KV_ADD: the TTL begins anew */
 
 /** One operation. */
 typedef struct vrd_kv_op {
