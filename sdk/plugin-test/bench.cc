@@ -243,9 +243,9 @@ void Bench::count(const std::string& metric, const std::string& label, int64_t a
   metrics[metric][label] += amount;
 }
 
-bool Bench::no_memory() {
+bool Bench::no_memory(Scarce what) {
   std::lock_guard lock(mutex_);
-  return plan.no_memory || (plan.some_memory && chance.one_in(2));
+  return plan.none == what || (plan.some_memory && chance.one_in(2));
 }
 
 Token* find_token(vrd_pending token) {

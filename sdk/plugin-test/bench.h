@@ -117,7 +117,7 @@ class Bench {
   void note(std::string what);                    // what the plugin asked for; any thread
   void log(Logged logged);                        // any thread
   void count(const std::string& metric, const std::string& label, int64_t amount);  // any thread
-  bool no_memory();
+  bool no_memory(Scarce what);  // any thread
 
   Plan plan;
   Chance chance;

@@ -94,7 +94,7 @@ bool keyword(std::string_view text, std::string_view more) {
 
 vrd_edits* create(const vrd_host* host) {
   Instance* instance = nullptr;
-  if (gate(host, "core.edit create", Where::any, &instance) != VRD_OK || instance->bench->no_memory()) return nullptr;
+  if (gate(host, "core.edit create", Where::any, &instance) != VRD_OK || instance->bench->no_memory(Scarce::edits)) return nullptr;
   return new_edits(instance, false);
 }
 
@@ -230,7 +230,7 @@ vrd_edits* new_edits(Instance* owner, bool of_call) {
   auto edits = std::make_unique<vrd_edits>();
   edits->owner = owner;
   edits->of_call = of_call;
-  edits->no_memory = of_call && owner->bench->no_memory();
+  edits->no_memory = of_call && owner->bench->no_memory(Scarce::edits);
   std::lock_guard lock(all().mutex);
   all().lists.push_back(std::move(edits));
   return all().lists.back().get();

@@ -24,7 +24,7 @@ vrd_pending defer(vrd_stage* stage, uint32_t timeout_ms) {
   if (!usable(stage, "core.hook defer")) return 0;
   bool allowed = !stage->rule->told && stage->token == 0 && timeout_ms >= 1 && timeout_ms <= 3'600'000;
   if (!allowed) watch().breach("defer", stage->what + " defers at a told stage, twice, or with a time-out out of bounds");
-  if (!allowed || stage->bench->no_memory()) return 0;
+  if (!allowed || stage->bench->no_memory(Scarce::tokens)) return 0;
   Token token;
   token.what = stage->what;
   token.owner = stage->owner;

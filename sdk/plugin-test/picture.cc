@@ -165,7 +165,7 @@ bool usable_view(const vrd_view* view, const char* function) {
 }
 
 const vrd_view* retain_view(const vrd_view* view) {
-  if (!usable_view(view, "core.hook view_retain") || view->bench->no_memory()) return nullptr;
+  if (!usable_view(view, "core.hook view_retain") || view->bench->no_memory(Scarce::views)) return nullptr;
   return new_view(*view->bench, view->picture, view->what, true);
 }
 

@@ -7,6 +7,8 @@
 
 namespace veredus::ptest {
 
+enum class Scarce : uint8_t { nothing, tokens, views, edits };
+
 struct Plan {
   std::string name;           // for people: "abort at deferral 2"
   bool strict = false;        // broken rules are failures
@@ -23,8 +25,8 @@ struct Plan {
   bool busy = false;          // every request is refused at once with VRD_E_BUSY
   std::string no_iface;       // iface() yields NULL for this id
   bool stop_at_once = false;  // at the end, requests under way are dropped instead of answered
-  bool no_memory = false;     // lists of edits, views and tokens cannot be had
-  bool some_memory = false;   // every second one, by chance, cannot
+  Scarce none = Scarce::nothing;  // cannot be had at all
+  bool some_memory = false;       // every second list, view or token, by chance, cannot
 };
 
 class Chance {

@@ -97,9 +97,9 @@ void judge(const Report& report, const Plan& plan, Verdict& verdict) {
   std::string prefix = plan.name.empty() ? "" : plan.name + ": ";
   std::vector<std::string> found;
   if (!report.problem.empty()) found.push_back(report.problem + (report.step.empty() ? "" : " at " + report.step));
-  found.insert(found.end(), report.failures.begin(), report.failures.end());
-  if (plan.strict)
+  if (plan.strict)  // first, for what was expected often did not come because of them
     for (const std::string& breach : report.breaches) found.push_back("rule: " + breach);
+  found.insert(found.end(), report.failures.begin(), report.failures.end());
   for (const std::string& reason : found) verdict.reasons.push_back(prefix + reason);
   for (const std::string& warning : report.warnings)
     if (std::find(verdict.warnings.begin(), verdict.warnings.end(), warning) == verdict.warnings.end()) verdict.warnings.push_back(warning);
@@ -154,7 +154,9 @@ std::vector<Plan> chaos_plans(const Report& first, const RunOptions& options) {
     plans.push_back(std::move(plan));
   }
   add_one(plans, options, "stopped with requests under way", [](Plan& p) { p.stop_at_once = true, p.cut_ms = 1, p.delay_ms = 1'000'000; });
-  add_one(plans, options, "no memory", [](Plan& p) { p.no_memory = true; });
+  add_one(plans, options, "no memory for tokens", [](Plan& p) { p.none = Scarce::tokens; });
+  add_one(plans, options, "no memory for views", [](Plan& p) { p.none = Scarce::views; });
+  add_one(plans, options, "no memory for lists of edits", [](Plan& p) { p.none = Scarce::edits; });
   add_seeded(plans, options, "little memory", [](Plan& p) { p.some_memory = true; });
   return plans;
 }
