@@ -239,9 +239,9 @@ int config_explain(const PluginInvocation& call) {
   return EX_USAGE;
 }
 
-std::vector<PluginCommand> plugin_commands() {
+std::vector<CataloguedCommand> catalogued_commands() {
   Catalogue catalogue = Catalogue::standard();
-  std::vector<PluginCommand> out;
+  std::vector<CataloguedCommand> out;
   for (const std::string& name : catalogue.names()) {
     auto path = catalogue.find(name);
     auto probed = path ? probe_once(*path) : Result<ProbedPlugin>(fail(Errc::not_found, ""));
@@ -251,10 +251,10 @@ std::vector<PluginCommand> plugin_commands() {
   return out;
 }
 
-std::optional<PluginCommand> find_plugin_command(const std::vector<std::string>& words) {
-  std::optional<PluginCommand> best;
+std::optional<CataloguedCommand> find_catalogued_command(const std::vector<std::string>& words) {
+  std::optional<CataloguedCommand> best;
   size_t longest = 0;
-  for (PluginCommand& candidate : plugin_commands()) {
+  for (CataloguedCommand& candidate : catalogued_commands()) {
     auto name = split(candidate.command.name, ' ');
     if (name.size() <= longest || name.size() > words.size() || !std::equal(name.begin(), name.end(), words.begin())) continue;
     longest = name.size();

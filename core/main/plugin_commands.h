@@ -29,11 +29,11 @@ int config_show(const PluginInvocation& call);
 int config_explain(const PluginInvocation& call);
 
 // A command that a plugin of the catalogue has.
-struct PluginCommand {
+struct CataloguedCommand {
   std::string plugin, path;
   ManifestCommand command;
 };
-std::vector<PluginCommand> plugin_commands();  // probes every plugin
-std::optional<PluginCommand> find_plugin_command(const std::vector<std::string>& words);
+std::vector<CataloguedCommand> catalogued_commands();  // probes every plugin
+std::optional<CataloguedCommand> find_catalogued_command(const std::vector<std::string>& words);
 
 }  // namespace veredus

@@ -17,6 +17,7 @@
 #include "main/client.h"
 #include "main/plugin_commands.h"
 #include "main/spool_commands.h"
+#include "plugin/offline_host.h"
 #include "plugin/prepare.h"
 #include "plugin/probe.h"
 
@@ -84,7 +85,7 @@ int run_completion(const Invocation&, std::vector<std::string>) {
   std::string out;
   for (const OfflineCommand& command : kOffline) out.append(command.name).append("\n");
   for (const CommandDef& command : commands()) out.append(command.name).append("\n");
-  for (const PluginCommand& plugin : plugin_commands()) out.append(plugin.command.name).append("\n");
+  for (const CataloguedCommand& plugin : catalogued_commands()) out.append(plugin.command.name).append("\n");
   for (const std::string& word : completion_words()) out.append(word).append("\n");
   return say(out);
 }
@@ -100,7 +101,7 @@ int run_help(const Invocation&, std::vector<std::string>) {
   out += "\ncommands that need no daemon:\n";
   for (const OfflineCommand& command : kOffline) out += row(command.name, command.usage, command.doc);
   std::string of_plugins;
-  for (const PluginCommand& plugin : plugin_commands())
+  for (const CataloguedCommand& plugin : catalogued_commands())
     of_plugins += row(plugin.command.name, plugin.command.args, plugin.command.doc + (plugin.command.offline() ? " Needs no daemon." : ""));
   if (!of_plugins.empty()) out += "\ncommands of plugins:\n" + of_plugins;
   return say(out);
@@ -118,6 +119,7 @@ Result<Invocation> read_arguments(int argc, char** argv) {
   Invocation call;
   const char* from_environment = std::getenv("VEREDUS_CONF");
   call.conf = from_environment ? from_environment : "/etc/veredus/conf.d";
+  std::vector<std::string> of_host;  // options of the host of offline commands, which may stand before the command
   for (int i = 1; i < argc; ++i) {
     std::string word = argv[i];
     if (word == "--conf" && i + 1 == argc) return fail(Errc::invalid, "--conf wants a directory");
@@ -125,10 +127,12 @@ Result<Invocation> read_arguments(int argc, char** argv) {
     else if (word == "--json") call.json = true;
     else if (call.words.empty() && (word == "--help" || word == "-h")) call.words = {"help"};
     else if (call.words.empty() && word == "--version") call.words = {"version"};
+    else if (call.words.empty() && (word == "--dns" || word == "--time") && i + 1 < argc) of_host.insert(of_host.end(), {word, argv[++i]});
     else if (call.words.empty() && word.starts_with("-")) return fail(Errc::invalid, "unknown option '" + printable(word, 60) + "'");
     else call.words.push_back(std::move(word));
   }
   if (call.words.empty()) return fail(Errc::invalid, "no command given");
+  call.words.insert(call.words.end(), of_host.begin(), of_host.end());
   return call;
 }
 
@@ -142,10 +146,20 @@ Result<std::optional<Millis>> take_wait(Invocation& call) {
   return std::optional<Millis>(Seconds(*seconds));
 }
 
+int run_offline(const CataloguedCommand& found, std::vector<std::string> words) {
+  auto options = take_offline_options(words);
+  if (!options) return say("veredus: " + options.error().text + "\n", EX_USAGE);
+  return run_offline_command(found.path, std::move(words), *options);
+}
+
 int run_online(Invocation call) {
   auto wait = take_wait(call);
   if (!wait) return say("veredus: " + wait.error().text + "\n", EX_USAGE);
-  if (!find_command(call.words) && !find_plugin_command(call.words)) return say("veredus: " + unknown_command(call.words) + "\n", EX_USAGE);
+  bool of_core = find_command(call.words) != nullptr;
+  auto of_plugin = of_core ? std::nullopt : find_catalogued_command(call.words);
+  if (!of_core && !of_plugin) return say("veredus: " + unknown_command(call.words) + "\n", EX_USAGE);
+  if (of_plugin && call.json) call.words.push_back("--json");
+  if (of_plugin && of_plugin->command.offline()) return run_offline(*of_plugin, std::move(call.words));
   // A daemon that runs can be asked, and told to reload, whatever is being edited on disk.
   auto config = load_config(call.conf, options_with_plugins(Catalogue::standard()));
   ControlRequest request{call.words, call.json};

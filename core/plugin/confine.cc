@@ -43,9 +43,12 @@ constexpr unsigned kArchitecture = 0;  // limits only
 constexpr unsigned kDenied[] = {
     SYS_socket, SYS_socketpair, SYS_connect, SYS_bind, SYS_sendto, SYS_execve, SYS_execveat, SYS_kill, SYS_tkill, SYS_ptrace,
     SYS_unlinkat, SYS_renameat2, SYS_mkdirat, SYS_linkat, SYS_symlinkat, SYS_fchmodat, SYS_fchownat, SYS_fchmod, SYS_fchown,
-    SYS_truncate, SYS_ftruncate, SYS_mknodat, SYS_mount, SYS_unshare, SYS_setns, SYS_bpf, SYS_prlimit64, SYS_setuid, SYS_setgid,
+    SYS_truncate, SYS_ftruncate, SYS_mknodat, SYS_mount, SYS_unshare, SYS_setns, SYS_bpf, SYS_setuid, SYS_setgid,
 #ifdef SYS_unlink
     SYS_unlink, SYS_rename, SYS_mkdir, SYS_rmdir, SYS_link, SYS_symlink, SYS_chmod, SYS_chown, SYS_creat, SYS_mknod,
+#endif
+#ifdef SYS_setrlimit
+    SYS_setrlimit,
 #endif
 #ifdef SYS_fork
     SYS_fork, SYS_vfork,
@@ -115,6 +118,7 @@ void filter_calls() {
   filter.deny_by_bits(SYS_open, 1, kWriting, false);
 #endif
   filter.deny_by_bits(SYS_clone, 0, CLONE_THREAD, true);
+  filter.deny_by_bits(SYS_prlimit64, 2, ~0u, false);  // libc also reads limits with it
   filter.answer(SECCOMP_RET_ALLOW);
   filter.install();
 }

@@ -255,22 +255,31 @@ void collect_tables(const std::vector<SchemaKey>& keys, const vrd_conf& mapping,
     if (const vrd_conf* node = mapping.find(key.name)) collect_of_key(key, *node, out);
 }
 
+// By the code that reads settings; required ones play no part here.
+SettingsTree read_defaults(std::vector<SchemaKey> keys, const std::string& state_dir, Problems& problems) {
+  std::erase_if(keys, [](const SchemaKey& key) { return key.has(VRD_SETTING_REQUIRED); });
+  PluginFragment fragment;
+  ConfigNode nothing;
+  nothing.kind = ConfigNode::Kind::map;
+  auto out = std::make_shared<vrd_conf>();
+  SettingsReader(fragment, state_dir, problems).mapping(keys, nothing, *out);
+  return out;
+}
+
 }  // namespace
 
 void check_schema(const Manifest& manifest, std::vector<std::string>& problems) {
   size_t before = problems.size();
   auto keys = schema_keys(manifest, &problems);
   if (problems.size() != before) return;
-  // Defaults are read by the code that reads settings; required ones play no part here.
-  PluginFragment fragment;
   Problems found;
-  SettingsReader reader(fragment, "/", found);
-  std::vector<SchemaKey> with_default;
-  for (const SchemaKey& key : keys)
-    if (!key.has(VRD_SETTING_REQUIRED)) with_default.push_back(key);
-  vrd_conf ignored;
-  reader.mapping(with_default, ConfigNode{.kind = ConfigNode::Kind::map}, ignored);
+  read_defaults(std::move(keys), "/", found);
   for (const ConfigError& error : found.take_errors()) problems.push_back("default of setting " + error.text);
+}
+
+SettingsTree default_settings_tree(const Manifest& manifest, const std::string& state_dir) {
+  Problems ignored;  // none: the schema was checked
+  return read_defaults(schema_keys(manifest, nullptr), state_dir, ignored);
 }
 
 SettingsTree read_plugin_settings(const Manifest& manifest, const PluginFragment& fragment, const std::string& state_dir, Problems& problems) {

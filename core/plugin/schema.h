@@ -38,6 +38,9 @@ void check_schema(const Manifest& manifest, std::vector<std::string>& problems);
 // The tree of a fragment, defaults filled in; null when a problem was reported. Relative paths are below `state_dir`.
 SettingsTree read_plugin_settings(const Manifest& manifest, const PluginFragment& fragment, const std::string& state_dir, Problems& problems);
 
+// Where there is no fragment: the defaults; what is required is unset.
+SettingsTree default_settings_tree(const Manifest& manifest, const std::string& state_dir);
+
 // Names of tables that the settings ask for, as nodes of the tree.
 std::vector<const vrd_conf*> tables_wanted(const Manifest& manifest, const vrd_conf& tree);
 

@@ -5,8 +5,11 @@ import json
 import os
 import shutil
 import subprocess
+import tempfile
+import time
 
 from lib_base import BUILD, VEREDUS, free_port, run_tests, work_dir
+from lib_dns import FakeDns
 
 OBJECTS = os.path.join(BUILD, "core/plugin/test_plugins")
 CORE = 'core: { state: STATE, control: STATE/control, listeners: [{ address: "127.0.0.1:PORT" }] }\n'
@@ -207,6 +210,31 @@ def test_commands_of_plugins_are_listed():
         assert "commands of plugins:\n  good stats [NAME]\n      Numbers.\n" in text, text
         assert "good stats\n" in host.run("completion")
         assert "unknown command" not in host.run("good", "stats", code=69)  # it is the daemon's, and none runs
+
+
+def test_commands_run_without_daemon_and_configuration():
+    with Host("offline") as host:
+        shutil.rmtree(host.conf)
+        text = host.run("offline", "echo", "--time", "86400", "a b", "", code=3)
+        assert text == "hello\na b\n\ntime 86400, must unset\nto standard error\n", text
+        assert "time 7, must" in host.run("--time", "7", "offline", "echo", code=3)
+        assert "--time wants seconds" in host.run("offline", "echo", "--time=tomorrow", code=64)
+        assert "--dns wants an address" in host.run("offline", "ask", "--dns", "nowhere", "a.test", code=64)
+        assert host.run("offline", "later") == "now\nlater\n"
+        assert host.run("offline", "ask", "", code=70) == "veredus: that is not a name\n"
+        with FakeDns({"a.test": {"TXT": ["first", "second"]}, "b.test": "SERVFAIL"}) as dns:
+            assert sorted(host.run("offline", "ask", "--dns", dns.address, "a.test").split()) == ["first", "second"]
+            assert host.run("--dns", dns.address, "offline", "ask", "none.test") == ""
+            host.run("offline", "ask", "b.test", f"--dns={dns.address}", code=69)
+        assert "unknown command 'offline" in host.run("offline", "sing", code=64)
+        assert not [name for name in os.listdir(tempfile.gettempdir()) if name.startswith("veredus-offline-")], "a directory was left"
+
+
+def test_a_command_that_hangs_ends_in_time():
+    with Host("offline") as host:
+        began = time.monotonic()
+        assert "did not end within 20 s" in host.run("offline", "hang", code=75)
+        assert time.monotonic() - began < 25
 
 
 def test_new_refuses_bad_names_and_existing_directories():
