@@ -21,9 +21,9 @@ step lint python3 tests/lint/lint.py
 step "plugin ABI: gate" python3 tests/abi/gate.py
 step "plugin ABI: the gate refuses" python3 tests/abi/gate.py --self-test
 step "plugin ABI: headers" python3 tests/abi/headers.py
-step "plugin ABI: samples with frozen headers" python3 tests/abi/frozen.py --compile
-step "plugin ABI: examples of the guide" python3 tests/abi/guide.py --compile
 step "build with assertions" build_tree build --buildtype=release -Db_ndebug=false
+step "plugin ABI: samples with frozen headers" python3 tests/abi/frozen.py
+step "plugin ABI: examples of the guide" python3 tests/abi/guide.py
 step "settings and manual pages" python3 tests/lint/built.py build
 step "build with sanitizers" build_tree build-asan "${ASAN_OPTIONS_MESON[@]}" -Dfuzz=true
 run_unit_tests build-asan
