@@ -40,6 +40,7 @@ const std::vector<CommandDef>& commands() {
       {"reload", "", "Test the configuration whole and put it in force.", {}, 0, 0, run_reload},
       {"metrics", "", "Counters in Prometheus' text form.", {}, 0, 0, run_metrics},
       {"log follow", "", "Log lines as they are written, until interrupted.", {}, 0, 0, run_log_follow},
+      {"plugin stats", "[NAME]", "What plugins were asked, what they answered, and what it took, by stage.", {}, 0, 1, run_plugin_stats},
       {"dns", "NAME TYPE", "What the daemon's resolver answers: MX A AAAA TXT PTR TLSA CNAME; PTR also takes an address.", {}, 2, 2, run_dns},
   };
   return table;

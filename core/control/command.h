@@ -46,6 +46,8 @@ struct ControlContext {
   std::function<std::string()> metrics;          // Prometheus text
   std::function<uint64_t()> open_sessions;
   std::function<QueueCounters()> counters;       // with what was discarded before the queue saw it
+  // What plugins cost and answered, as text or JSON, of one or (empty) of all; an error when there is none of that name.
+  std::function<Result<std::string>(const std::string& name, bool json)> plugin_stats = {};
 };
 
 // Where a handler prints. Text is sent in pieces; a reader that is slow makes the handler wait.
@@ -97,6 +99,7 @@ Task<int> run_reload(ControlContext&, CommandCall, Output&);
 Task<int> run_metrics(ControlContext&, CommandCall, Output&);
 Task<int> run_log_follow(ControlContext&, CommandCall, Output&);
 Task<int> run_dns(ControlContext&, CommandCall, Output&);
+Task<int> run_plugin_stats(ControlContext&, CommandCall, Output&);
 Task<int> run_queue_list(ControlContext&, CommandCall, Output&);
 Task<int> run_queue_show(ControlContext&, CommandCall, Output&);
 Task<int> run_queue_cat(ControlContext&, CommandCall, Output&);

@@ -1,4 +1,6 @@
 // Commands about the daemon itself: status, reload, metrics, the log, DNS.
+#include <sysexits.h>
+
 #include <nlohmann/json.hpp>
 
 #include "base/text.h"
@@ -169,6 +171,17 @@ Task<int> run_log_follow(ControlContext& context, CommandCall call, Output& outp
     auto gone = co_await output.stream().fill(Deadline::in(context.loop, Millis(0)));
     if (!sent || (gone && *gone == 0) || (!gone && gone.error().code != Errc::timeout)) co_return 0;
   }
+}
+
+Task<int> run_plugin_stats(ControlContext& context, CommandCall call, Output& output) {
+  if (!context.plugin_stats) co_return EX_UNAVAILABLE;
+  Result<std::string> text = context.plugin_stats(call.arguments.empty() ? std::string() : call.arguments[0], call.json);
+  if (!text) {
+    output.error(text.error().text + "\n");
+    co_return EX_NOINPUT;
+  }
+  output.print(*text);
+  co_return 0;
 }
 
 Task<int> run_dns(ControlContext& context, CommandCall call, Output& output) {

@@ -27,7 +27,16 @@ size_t row_of(const MetricDef& metric) {
   return row;
 }
 
-std::string_view kind_name(MetricDef::Kind kind) { return kind == MetricDef::Kind::counter ? "counter" : "gauge"; }
+std::string_view kind_name(MetricDef::Kind kind) {
+  if (kind == MetricDef::Kind::histogram) return "histogram";
+  return kind == MetricDef::Kind::counter ? "counter" : "gauge";
+}
+
+std::string decimal(double value) {
+  char digits[40];
+  auto [end, error] = std::to_chars(digits, digits + sizeof digits, value);
+  return error == std::errc() ? std::string(digits, end) : "NaN";
+}
 
 std::string escaped(std::string_view value) {
   std::string out;
@@ -71,6 +80,19 @@ void MetricsText::add_text(const MetricDef& metric, std::initializer_list<std::s
   for (size_t i = 0; i < names.size() && i < label_values.size(); ++i)
     lines.append(i ? "," : "{").append(names[i]).append("=\"").append(escaped(label_values.begin()[i])).append("\"");
   lines.append(names.empty() ? " " : "} ").append(value).append("\n");
+}
+
+void MetricsText::add_histogram(const MetricDef& metric, std::string_view label_value, std::span<const uint64_t> buckets,
+                                std::span<const double> limits, double sum) {
+  std::string& lines = samples_[row_of(metric)];
+  std::string name(metric.name), label = std::string(metric.labels) + "=\"" + escaped(label_value) + "\"";
+  uint64_t below = 0;
+  for (size_t i = 0; i < buckets.size(); ++i) {
+    below += buckets[i];
+    std::string limit = i < limits.size() ? decimal(limits[i]) : "+Inf";
+    lines += name + "_bucket{" + label + ",le=\"" + limit + "\"} " + std::to_string(below) + "\n";
+  }
+  lines += name + "_sum{" + label + "} " + decimal(sum) + "\n" + name + "_count{" + label + "} " + std::to_string(below) + "\n";
 }
 
 void MetricsText::add_queue(const QueueCounters& counters) {

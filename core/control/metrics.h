@@ -17,7 +17,7 @@
 namespace veredus {
 
 struct MetricDef {
-  enum class Kind : uint8_t { counter, gauge };
+  enum class Kind : uint8_t { counter, gauge, histogram };
   std::string_view name;
   Kind kind;
   std::string_view labels;  // names, separated by commas
@@ -49,6 +49,9 @@ class MetricsText {
     add_text(metric, label_values, std::to_string(value));
   }
 
+  // One labelled histogram: counts by bucket, the last one open, and the sum; upper limits in seconds.
+  void add_histogram(const MetricDef& metric, std::string_view label_value, std::span<const uint64_t> buckets, std::span<const double> limits,
+                     double sum);
   void add_queue(const QueueCounters& counters);
   void add_spool(const SpoolStatus& status);
   void add_dns(unsigned loop, const StubResolver::Counts& counts);

@@ -33,6 +33,7 @@ class Runner {
   HookState begin() const { return HookState(hooks_); }  // a session or a message pins the set of now
   void use(std::shared_ptr<const HookSet> hooks) { hooks_ = std::move(hooks); }  // after a reload, for those that begin later
   const HookSet& hooks() const { return *hooks_; }
+  void set_slow(Millis limit) { options_.slow_nanos = static_cast<uint64_t>(std::chrono::nanoseconds(limit).count()); }
   // Where the message is named that a hook is called for, for whoever looks after a crash.
   void name_in(std::atomic<uint64_t>* in_hand) { in_hand_ = in_hand; }
 

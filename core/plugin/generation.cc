@@ -36,6 +36,7 @@ HookInfo info_of(const Instance& instance, const ManifestHook& hook) {
 
 }  // namespace
 
+Generation::Generation(uint64_t number, SettingsPtr core) : number_(number), core_(std::move(core)) {}
 Generation::~Generation() = default;
 
 Instance* Generation::find(std::string_view name) const {

@@ -17,7 +17,7 @@ class PluginHost;
 
 class Generation {
  public:
-  Generation(uint64_t number, SettingsPtr core) : number_(number), core_(std::move(core)) {}
+  Generation(uint64_t number, SettingsPtr core);
   Generation(const Generation&) = delete;
   ~Generation();
 

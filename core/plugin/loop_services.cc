@@ -17,7 +17,9 @@ std::array<std::atomic<LoopServices*>, kMostLoops> by_index{};
 
 }  // namespace
 
-LoopServices::LoopServices(Loop& l, Log& g) : loop(l), log(g), calls(std::make_unique<Calls>(*this)) {}
+LoopServices::LoopServices(Loop& l, Log& g) : loop(l), log(g), calls(std::make_unique<Calls>(*this)) {
+  by_index[loop.index() % kMostLoops].store(this, std::memory_order_release);
+}
 
 LoopServices::~LoopServices() {
   if (current == this) current = nullptr;
@@ -29,10 +31,7 @@ LoopServices* LoopServices::here() { return current; }
 
 LoopServices* LoopServices::of(unsigned loop) { return loop < kMostLoops ? by_index[loop].load(std::memory_order_acquire) : nullptr; }
 
-void LoopServices::enter() {
-  current = this;
-  by_index[loop.index() % kMostLoops].store(this, std::memory_order_release);
-}
+void LoopServices::enter() { current = this; }
 
 void LoopServices::leave() {
   if (current == this) current = nullptr;

@@ -23,12 +23,13 @@ Task<void> stop_on_loop(LoopServices* services, Generation* generation, Remote<b
 
 }  // namespace
 
-PluginHost::PluginHost(std::vector<LoopServices*> loops) : loops_(std::move(loops)), all_gone_(main().loop), chores_(main().loop) {
+PluginHost::PluginHost(std::vector<LoopServices*> loops)
+    : loops_(std::move(loops)), current_(std::make_shared<Generation>(0, nullptr)), all_gone_(main().loop), chores_(main().loop) {
+  all_gone_.set();
   for (LoopServices* services : loops_) {
     services->host = this;
     scopes_.push_back(std::make_unique<Scope>(services->loop));
   }
-  current_ = adopt(std::make_unique<Generation>(0, nullptr));
 }
 
 PluginHost::~PluginHost() {
@@ -142,7 +143,7 @@ Task<void> PluginHost::end(Millis patience) {
     services->loop.post_call([runner = services->runner] { runner->use(std::make_shared<const HookSet>()); });
   {
     std::lock_guard lock(mutex_);
-    current_.reset();
+    current_ = std::make_shared<Generation>(0, nullptr);
   }
   co_await all_gone_.wait(Deadline::in(main().loop, patience));
   std::vector<uint64_t> late;

@@ -1,0 +1,140 @@
+// Plugins that do what they may not: named in the log, contained, and the stage comes to its end.
+#include "plugin/host_test_rig.h"
+
+using namespace veredus;
+using namespace veredus::test;
+
+namespace {
+
+struct Misdeed {
+  const char* how;
+  Action action;        // of the decision: tempfail is the fault policy
+  const char* in_log;   // empty: nothing is said of it but the fault
+};
+
+const Misdeed kMisdeeds[] = {
+    {"nonsense", Action::tempfail, "an action that does not exist"},
+    {"reserved", Action::tempfail, "reserved octets of a verdict are not zero"},
+    {"fault", Action::tempfail, ""},
+    {"throws", Action::tempfail, "threw an exception: of no use"},
+    {"throws_int", Action::tempfail, "threw an exception"},
+    {"no_token", Action::tempfail, "pending without a token"},
+    {"no_right", Action::next, "set sender: without the right"},
+    {"twice", Action::tempfail, "\"event\":\"plugin.late\""},
+    {"wrong_thread", Action::next, "called on a thread that its tag does not allow"},
+    {"slow", Action::next, "\"event\":\"hook.slow\""},
+    {"gives_away", Action::next, "a list of edits that belongs to a call"},
+    {"bad_edits", Action::next, ""},
+    {"leaks", Action::next, ""},
+};
+
+Task<void> wait_for_plugin(Runner* runner, HookState* state) {
+  Subject subject;
+  (void)co_await runner->run(Stage::rcpt, subject, *state);
+}
+
+Decision commit(HostRig& rig, const std::string& plugin, const char* how) {
+  rig.envelope.recipients = {recipient("me@b.test")};
+  REQUIRE(rig.enable({"plugin: " + plugin + "\nhow: " + how + "\n"}) == "");
+  return rig.ask(Stage::rcpt);
+}
+
+}  // namespace
+
+TEST_CASE("every misdeed is contained and named") {
+  for (const char* plugin : {"misbehave", "misbehave-shared"}) {
+    for (const Misdeed& misdeed : kMisdeeds) {
+      HostRig rig;
+      CAPTURE(plugin);
+      CAPTURE(misdeed.how);
+      CHECK(commit(rig, plugin, misdeed.how).verdict.action == misdeed.action);
+      CHECK(has(rig.log(), misdeed.in_log));
+      CHECK(has(rig.log(), std::string("\"plugin\":\"") + plugin + "\""));
+    }
+  }
+}
+
+TEST_CASE("a serial plugin's misdeeds come back from its loop") {
+  for (const Misdeed& misdeed : kMisdeeds) {
+    HostRig rig(2);
+    CAPTURE(misdeed.how);
+    REQUIRE(rig.enable({"plugin: recorder-serial\n"}) == "");  // so that the next one is served by the other loop in one of two runs
+    Action action = commit(rig, "misbehave-serial", misdeed.how).verdict.action;
+    CHECK(action == misdeed.action);
+    rig.finish();
+    CHECK(has(rig.log(), misdeed.in_log));
+  }
+}
+
+TEST_CASE("a thread answers with a retained view; edits of the call come before its own") {
+  for (const char* plugin : {"misbehave", "misbehave-serial", "misbehave-shared"}) {
+    HostRig rig(2);
+    CAPTURE(plugin);
+    Decision decision = commit(rig, plugin, "thread");
+    CHECK(decision.verdict.action == Action::ok);
+    REQUIRE(decision.edits.size() == 2);
+    CHECK(std::get<AddNote>(decision.edits[0]).key == "misbehave.first");
+    CHECK(std::get<AddNote>(decision.edits[1]).value == "thread");
+    CHECK(rig.host->stats()[0].views == 0);
+    CHECK(rig.host->stats()[0].edits == 0);
+  }
+}
+
+TEST_CASE("a hook that never answers times out after its own time, and is too late then") {
+  for (const char* plugin : {"misbehave", "misbehave-serial"}) {
+    HostRig rig(2);
+    CAPTURE(plugin);
+    CHECK(commit(rig, plugin, "never").verdict.action == Action::tempfail);
+    CHECK(has(rig.log(), "\"event\":\"hook.timeout\""));
+    auto stats = rig.host->stats();
+    CHECK(stats[0].stages[0].hooks.timeouts == 1);
+    CHECK(stats[0].stages[0].pending == 0);
+    CHECK(rig.ask(Stage::rcpt).verdict.action == Action::next);
+    CHECK(rig.host->stats()[0].late == 1);
+  }
+}
+
+TEST_CASE("a stage is not followed after its call") {
+  HostRig rig;
+  commit(rig, "misbehave", "keeps_stage");
+  CHECK(rig.ask(Stage::rcpt).verdict.action == Action::next);
+  CHECK(has(rig.log(), "used after its call"));
+}
+
+TEST_CASE("views and edits that a plugin keeps are counted, and told of when it ends") {
+  HostRig rig;
+  commit(rig, "misbehave", "leaks");
+  rig.ask(Stage::rcpt);
+  CHECK(rig.host->stats()[0].views == 2);
+  CHECK(rig.host->stats()[0].edits == 2);
+  rig.finish();
+  CHECK(has(rig.log(), "\"event\":\"plugin.leaked_views\",\"plugin\":\"misbehave\",\"views\":2,\"edits\":2"));
+}
+
+TEST_CASE("of several threads that answer one token, one wins") {
+  for (const char* plugin : {"misbehave", "misbehave-serial"}) {
+    HostRig rig(2);
+    CAPTURE(plugin);
+    Decision decision = commit(rig, plugin, "race");
+    for (int i = 0; i < 300 && decision.verdict.action == Action::next; ++i) decision = rig.ask(Stage::rcpt);
+    CHECK(decision.verdict.action == Action::next);
+    CHECK(decision.edits.size() == 1);
+    auto stats = rig.host->stats();
+    CHECK(stats[0].edits == 0);
+    CHECK(stats[0].stages[0].pending == 0);
+  }
+}
+
+TEST_CASE("who goes away while a plugin waits is told of once") {
+  HostRig rig(2);
+  REQUIRE(rig.enable({"plugin: misbehave\nhow: never\n"}) == "");
+  {
+    auto state = std::make_unique<HookState>(rig.runner().begin());
+    Scope session(rig.main());
+    session.spawn(wait_for_plugin(&rig.runner(), state.get()));
+    CHECK(rig.host->stats()[0].stages[0].pending == 1);
+    session.cancel();
+  }
+  CHECK(rig.host->stats()[0].stages[0].pending == 0);
+  CHECK(rig.ask(Stage::rcpt).verdict.action == Action::next);  // too late, and nothing happens
+}
