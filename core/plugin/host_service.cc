@@ -24,6 +24,7 @@ OpTask ask(Shard* shard, std::string name, CallRequest request, Millis patience,
   Op& op = co_await CurrentOp();
   LoopServices& services = shard->services;
   Provider provider = find_provider(shard->instance.generation(), name, ServiceKind::call);
+  provider.pin.reset();
   ServiceAnswer answer{VRD_E_NOT_FOUND, {}};
   if (provider)
     answer = co_await ServiceCalls::of(services).ask(std::move(provider), std::move(request), Deadline::in(services.loop, patience));

@@ -57,7 +57,7 @@ vrd_status lookup(const vrd_host* host, uint32_t table, const vrd_str* keys, siz
     if (!readable(keys[i]) || keys[i].len > kLongestKey) return VRD_E_INVALID;
     request.keys.push_back(request.arena.put(view_of(keys[i])));
   }
-  Provider provider{opened.instance->generation().pin(), opened.instance, opened.table};
+  Provider provider{nullptr, opened.instance, opened.table};
   return asking.begin(look_up(&asking.shard(), std::move(provider), std::move(request), Millis(timeout_ms), ctx, fn), op);
 }
 

@@ -16,7 +16,8 @@
 
 namespace veredus {
 
-// A service of an instance, found in a generation that is kept meanwhile.
+// A service of an instance. A plugin that asks another one of its own generation needs no pin: its operations end before any instance
+// does, and a generation must not live on because its plugins wait for each other.
 struct Provider {
   std::shared_ptr<Generation> pin;
   Instance* instance = nullptr;
@@ -81,6 +82,8 @@ class ServiceCalls final : public LoopState {
 
   template <typename Request>
   static void invoke(const Provider& provider, const Request& request, vrd_pending token);
+  template <typename Request>
+  static void carry(Loop& serving, const Provider& provider, Request request, vrd_pending token);
   Slot* slot_of(vrd_pending token) const;
   vrd_pending open(Waiting& owner, const Provider& provider, ServiceExpect expect);
   bool close(vrd_pending token);
@@ -114,6 +117,15 @@ void ServiceCalls::invoke(const Provider& provider, const Request& request, vrd_
   if (status != VRD_OK) answer(token, status < 0 ? status : VRD_E_FAULT, nullptr);
 }
 
+// On its way to another loop the request keeps the generation, and no longer: one that only waits for an answer does not.
+template <typename Request>
+void ServiceCalls::carry(Loop& serving, const Provider& provider, Request request, vrd_pending token) {
+  Provider kept = provider;
+  if (!kept.pin) kept.pin = provider.instance->generation().pin();
+  if (!kept.pin) answer(token, VRD_E_CLOSED, nullptr);
+  else serving.post_call([kept, request = std::move(request), token] { invoke(kept, request, token); });
+}
+
 template <typename Request>
 Task<ServiceAnswer> ServiceCalls::ask(Provider provider, Request request, Deadline deadline) {
   ServiceExpect expect = request.expect();
@@ -124,7 +136,7 @@ Task<ServiceAnswer> ServiceCalls::ask(Provider provider, Request request, Deadli
   if (waiting.token == 0) co_return ServiceAnswer{VRD_E_BUSY, {}};
   Loop& serving = provider.instance->serving(services_.loop);
   if (&serving == &services_.loop) invoke(provider, request, waiting.token);
-  else serving.post_call([provider, request = std::move(request), token = waiting.token] { invoke(provider, request, token); });
+  else carry(serving, provider, std::move(request), waiting.token);
   ServiceAnswer answer = co_await waiting.answer(deadline);
   account(provider, kind, answer, began);
   co_return answer;
