@@ -96,7 +96,7 @@ struct TenantIs : WordIs {
 class SenderIs : public Condition {
  public:
   SenderIs(const vrd::Conf& conf, Tables&) : Condition(VRD_STAGE_MAIL), patterns_(all_made<AddressPattern>(conf, "sender")) {}
-  Holds test(Facts& facts) const override { return holds(any_matches(patterns_, facts.view.text(VRD_ATTR_SENDER))); }
+  Holds test(Facts& facts) const override { return holds(any_folded(patterns_, facts.view.text(VRD_ATTR_SENDER))); }
 
  private:
   std::vector<AddressPattern> patterns_;
@@ -106,7 +106,7 @@ class RecipientIs : public Condition {
  public:
   RecipientIs(const vrd::Conf& conf, Tables&) : Condition(VRD_STAGE_RCPT), patterns_(all_made<AddressPattern>(conf, "recipient")) {}
   Holds test(Facts& facts) const override {
-    return facts.any_recipient([&](std::string_view address, std::string_view) { return holds(any_matches(patterns_, address)); });
+    return facts.any_recipient([&](std::string_view address, std::string_view) { return holds(any_folded(patterns_, address)); });
   }
 
  private:
@@ -182,6 +182,13 @@ class HeaderIs : public Condition {
     }
   }
   Holds test(Facts& facts) const override {
+    const auto [place, is_new] = facts.known.try_emplace(this, Holds::no);
+    if (is_new) place->second = any_of(facts);
+    return place->second;
+  }
+
+ private:
+  Holds any_of(Facts& facts) const {
     Holds any = Holds::no;
     for (const Row& row : rows_) {
       const Holds one = test(facts, row);
@@ -190,8 +197,6 @@ class HeaderIs : public Condition {
     }
     return any;
   }
-
- private:
   struct Row {
     std::string name;
     std::optional<std::string> contains;

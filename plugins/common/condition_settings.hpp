@@ -1,4 +1,5 @@
 // The rows of the table of settings that conditions need, for a plugin whose rules are records: COMMON_CONDITION_SETTINGS("rules[].").
+// COMMON_STAGE_SETTING adds the key `stage`.
 #ifndef VEREDUS_PLUGINS_COMMON_CONDITION_SETTINGS_HPP
 #define VEREDUS_PLUGINS_COMMON_CONDITION_SETTINGS_HPP
 
@@ -37,7 +38,9 @@
   vrd::setting(P "when", VRD_SETTING_RECORD, nullptr, nullptr, "What must hold: all of it. Of a list, any entry. Unset: always."),            \
   COMMON_CONDITION_ROWS(P "when"),                                                                                                            \
   vrd::setting(P "not", VRD_SETTING_RECORD, nullptr, nullptr, "What must not hold: none of it."),                                             \
-  COMMON_CONDITION_ROWS(P "not"),                                                                                                             \
+  COMMON_CONDITION_ROWS(P "not")
+
+#define COMMON_STAGE_SETTING(P) \
   vrd::setting(P "stage", VRD_SETTING_CHOICE, nullptr, COMMON_STAGES, "Decide at this later stage than the earliest possible one.")
 
 #endif

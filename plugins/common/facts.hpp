@@ -5,6 +5,7 @@
 
 #include <veredus/plugin.hpp>
 
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -30,6 +31,8 @@ class Facts {
   std::optional<uint32_t> recipient;
   /** Why something failed, for the log. */
   std::string why;
+  /** What costly conditions said, where they do not depend on the recipient. */
+  std::map<const void*, Holds> known;
 
   /** Whether `test` holds for the recipient, or for any. `test(address, domain)` gives a Holds. */
   template <class Test>

@@ -103,10 +103,9 @@ class AddressPattern {
     if (kind_ == Kind::exact && text_.starts_with("*@")) throw std::invalid_argument("'" + std::string(text) + "': write '" + text_.substr(1) + "'");
   }
   /** The address without brackets; empty: the null sender. */
-  bool matches(std::string_view address) const {
-    const size_t at = address.rfind('@');
-    const std::string folded = lowered(address);
-    const std::string_view all = folded;
+  bool matches(std::string_view address) const { return matches_folded(lowered(address)); }
+  bool matches_folded(std::string_view all) const {
+    const size_t at = all.rfind('@');
     const std::string_view local = all.substr(0, at), domain = at == all.npos ? std::string_view() : all.substr(at + 1);
     switch (kind_) {
       case Kind::all: return true;
@@ -130,6 +129,12 @@ class AddressPattern {
 template <class Pattern, class Value>
 bool any_matches(const std::vector<Pattern>& patterns, const Value& value) {
   return std::any_of(patterns.begin(), patterns.end(), [&](const Pattern& one) { return one.matches(value); });
+}
+
+/** Whether any of them matches an address, which is folded once. */
+inline bool any_folded(const std::vector<AddressPattern>& patterns, std::string_view address) {
+  const std::string folded = lowered(address);
+  return std::any_of(patterns.begin(), patterns.end(), [&](const AddressPattern& one) { return one.matches_folded(folded); });
 }
 
 }  // namespace common

@@ -1,7 +1,9 @@
-// Networks, domain patterns, address patterns.
+// Networks, domain patterns, address patterns, texts of replies.
 #include "common/patterns.hpp"
 
 #include <doctest/doctest.h>
+
+#include "common/reply_text.hpp"
 
 using namespace common;
 
@@ -70,4 +72,16 @@ TEST_CASE("address patterns") {
   CHECK(AddressPattern("@a.test").matches("\"a@b\"@a.test"));
   CHECK_FALSE(AddressPattern("@b").matches("\"a@b\"@a.test"));
   for (const char* bad : {"", "@", "a.test", "u", "a b@c.test", "*@a.test", "@*", "*.a.test", "."}) CHECK_MESSAGE(is_wrong<AddressPattern>(bad), bad);
+}
+
+TEST_CASE("a reply may begin with its status") {
+  const auto read = [](std::string_view text) {
+    const ReplyText out = reply_text(text, '5', "7.1");
+    return out.enhanced + "|" + out.text;
+  };
+  CHECK(read("5.7.26 Go away") == "5.7.26|Go away");
+  CHECK(read("Go away") == "5.7.1|Go away");
+  for (const char* plain : {"4.7.1 x", "5.7 x", "5.7.256 x", "5..1 x", "5.7.1", "5.7.1.1 x", "5.-7.1 x", "55.7.1 x"})
+    CHECK_MESSAGE(read(plain) == std::string("5.7.1|") + plain, plain);
+  for (const std::string& bad : {std::string("a\r\nb"), std::string("\xC3\xA4"), std::string(401, 'x')}) CHECK_THROWS_AS((void)read(bad), std::invalid_argument);
 }
