@@ -139,7 +139,7 @@ TEST_CASE("a hook counts what it did") {
   CHECK(stats.nanos == 60'002'000'601);
   CHECK(stats.answers[static_cast<size_t>(Action::next)] == 4);
   CHECK(stats.answers[static_cast<size_t>(Action::reject)] == 1);
-  CHECK(stats.faults == 2);  // reported, and an action not allowed
+  CHECK(stats.faults == 3);  // an edit not allowed, reported, and an action not allowed
   CHECK(stats.edits_refused == 1);
   CHECK(stats.slow == 2);
   CHECK(stats.histogram[0] == 4);

@@ -238,6 +238,7 @@ Verdict Runner::judge(StageProgress& progress, Answered& answered) {
   if (answered.problem.empty()) answered.problem = problem_of(answered.answer.verdict, info);
   if (answered.problem.empty() && !answered.answer.body.empty() && !(progress.stream() && rewrites(hook)))
     answered.problem = "a body without the right";
+  if (answered.problem.empty()) check_edits(progress, answered);
   Verdict verdict;
   if (answered.problem.empty()) {
     verdict = std::move(answered.answer.verdict);
@@ -268,16 +269,23 @@ Verdict Runner::after_fault(StageProgress& progress, const Answered& answered) {
   return out;
 }
 
-// All edits of a call are taken, or none: half of a change may be worse than no change.
+// An edit that is not allowed makes the whole answer a fault: half of what a hook wants may be worse than nothing of it.
+void Runner::check_edits(const StageProgress& progress, Answered& answered) {
+  for (const Edit& edit : answered.answer.edits) {
+    std::string_view found = edit_problem(edit, progress.hook().info().may, progress.info);
+    if (found.empty()) continue;
+    progress.hook().counters().edits_refused();
+    answered.refused_edit = std::string(edit_name(edit)) + ": " + std::string(found);
+    answered.problem = answered.refused_edit;
+    return;
+  }
+}
+
+// For want of room all edits of a call are left out: others may have used it up, so that is no fault of the hook.
 void Runner::take_edits(StageProgress& progress, std::vector<Edit> edits) {
   if (edits.empty()) return;
   Hook& hook = progress.hook();
-  std::string problem;
-  for (const Edit& edit : edits) {
-    std::string_view found = edit_problem(edit, hook.info().may, progress.info);
-    if (problem.empty() && !found.empty()) problem = std::string(edit_name(edit)) + ": " + std::string(found);
-  }
-  if (problem.empty()) problem = room_problem(progress.subject, progress.decision.edits, edits);
+  std::string_view problem = room_problem(progress.subject, progress.decision.edits, edits);
   if (!problem.empty()) {
     hook.counters().edits_refused();
     log_.write(events::kHookFault, {{"plugin", hook.info().plugin},

@@ -54,6 +54,7 @@ class Runner {
   struct Answered {
     HookAnswer answer;
     std::string_view problem;  // why this is a fault
+    std::string refused_edit;  // what `problem` points to when it is an edit
     bool timed_out = false;
   };
 
@@ -64,6 +65,7 @@ class Runner {
   Verdict judge(StageProgress& progress, Answered& answered);
   Verdict after_fault(StageProgress& progress, const Answered& answered);
   void pass_chunk(StageProgress& progress, Action action, const Answered& answered);
+  static void check_edits(const StageProgress& progress, Answered& answered);
   void take_edits(StageProgress& progress, std::vector<Edit> edits);
   void log_verdict(const StageProgress& progress, const Verdict& verdict);
   void log_fault(Hook& hook, const StageInfo& info, const Subject& subject, std::string_view reason);
