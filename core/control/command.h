@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -32,6 +33,9 @@ struct ReloadReport {
   std::string text;  // errors, or what needs a restart
 };
 
+class Output;
+enum class AuthAnswer : uint8_t { ok, denied, temporary, unknown };  // unknown: there is no such plugin
+
 // What handlers may reach. Owned by the worker; lives as long as the server.
 struct ControlContext {
   Loop& loop;
@@ -48,6 +52,9 @@ struct ControlContext {
   std::function<QueueCounters()> counters;       // with what was discarded before the queue saw it
   // What plugins cost and answered, as text or JSON, of one or (empty) of all; an error when there is none of that name.
   std::function<Result<std::string>(const std::string& name, bool json)> plugin_stats = {};
+  // Carries out a plugin's command, if the words begin with the name of one.
+  std::function<std::optional<Task<int>>(std::vector<std::string> words, Output& output)> plugin_command = {};
+  std::function<Task<AuthAnswer>(std::string plugin, std::string account, std::string password)> check_password = {};
 };
 
 // Where a handler prints. Text is sent in pieces; a reader that is slow makes the handler wait.
@@ -100,6 +107,7 @@ Task<int> run_metrics(ControlContext&, CommandCall, Output&);
 Task<int> run_log_follow(ControlContext&, CommandCall, Output&);
 Task<int> run_dns(ControlContext&, CommandCall, Output&);
 Task<int> run_plugin_stats(ControlContext&, CommandCall, Output&);
+Task<int> run_auth_test(ControlContext&, CommandCall, Output&);
 Task<int> run_queue_list(ControlContext&, CommandCall, Output&);
 Task<int> run_queue_show(ControlContext&, CommandCall, Output&);
 Task<int> run_queue_cat(ControlContext&, CommandCall, Output&);

@@ -184,6 +184,19 @@ Task<int> run_plugin_stats(ControlContext& context, CommandCall call, Output& ou
   co_return 0;
 }
 
+// The command `veredus` has read the password; here it comes as an option that no user writes.
+Task<int> run_auth_test(ControlContext& context, CommandCall call, Output& output) {
+  if (!context.check_password) co_return EX_UNAVAILABLE;
+  AuthAnswer answer = co_await context.check_password(call.arguments[0], call.arguments[1], call.options["--password"]);
+  if (answer == AuthAnswer::unknown) {
+    output.error("there is no plugin '" + printable(call.arguments[0], 60) + "' that knows accounts\n");
+    co_return EX_UNAVAILABLE;
+  }
+  std::string_view word = answer == AuthAnswer::ok ? "ok" : answer == AuthAnswer::denied ? "denied" : "temporary";
+  output.print(call.json ? line({{"result", word}}) : std::string(word) + "\n");
+  co_return answer == AuthAnswer::ok ? 0 : answer == AuthAnswer::denied ? EX_NOPERM : EX_TEMPFAIL;
+}
+
 Task<int> run_dns(ControlContext& context, CommandCall call, Output& output) {
   std::string name = call.arguments[0];
   auto type = dns_type_of(call.arguments[1]);

@@ -84,6 +84,11 @@ Task<int> ControlServer::carry_out(std::string line, std::string by, Output& out
   auto request = decode_request(line);
   if (!request) co_return refuse(by, request.error().text, output);
   const CommandDef* command = find_command(request->words);
+  if (!command && context_.plugin_command) {
+    auto run = context_.plugin_command(request->words, output);
+    if (run) context_.log.write(events::kControlCommand, {{"command", "plugin"}, {"by", by}});
+    if (run) co_return co_await std::move(*run);
+  }
   if (!command) co_return refuse(by, unknown_command(request->words) + "; 'veredus help' lists them", output);
   auto call = parse_call(*command, request->words);
   if (!call) {

@@ -66,6 +66,27 @@ Result<int> copy_frames(int fd) {
 
 }  // namespace
 
+Status add_password(ControlRequest& request) {
+  constexpr size_t kMost = 64 * 1024;
+  auto& words = request.words;
+  if (words.size() < 2 || words[0] != "auth" || words[1] != "test") return {};
+  std::string path = "/dev/stdin";
+  for (size_t i = 2; i + 1 < words.size(); ++i) {
+    if (words[i] != "--password-file") continue;
+    path = words[i + 1];
+    words.erase(words.begin() + static_cast<std::ptrdiff_t>(i), words.begin() + static_cast<std::ptrdiff_t>(i) + 2);
+    break;
+  }
+  std::FILE* file = std::fopen(path.c_str(), "re");
+  if (!file) return fail(Errc::io, "cannot read " + path + ": " + std::strerror(errno));
+  std::string password(kMost, '\0');
+  password.resize(std::fread(password.data(), 1, kMost, file));
+  std::fclose(file);
+  password.resize(password.find_last_not_of("\r\n") + 1);
+  words.push_back("--password=" + password);
+  return {};
+}
+
 Result<int> ask_daemon(const std::string& path, const ControlRequest& request) {
   Descriptor socket_fd{socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)};
   if (socket_fd.fd < 0) return fail(Errc::io, std::string("cannot make a socket: ") + std::strerror(errno));

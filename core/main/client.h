@@ -10,6 +10,8 @@
 namespace veredus {
 
 // Sends the request and copies what comes back to stdout and stderr. The daemon's exit code, or an error when it cannot be reached.
+// `auth test`: the password of the file that --password-file names, else of standard input, without its line end, is put into the request.
+Status add_password(ControlRequest& request);
 Result<int> ask_daemon(const std::string& socket_path, const ControlRequest& request);
 // Tries until the daemon answers `status` or the time is over.
 Result<int> wait_for_daemon(const std::string& socket_path, const ControlRequest& request, Millis patience);

@@ -163,6 +163,7 @@ int run_online(Invocation call) {
   // A daemon that runs can be asked, and told to reload, whatever is being edited on disk.
   auto config = load_config(call.conf, options_with_plugins(Catalogue::standard()));
   ControlRequest request{call.words, call.json};
+  if (Status read = add_password(request); !read) return say("veredus: " + read.error().text + "\n", EX_NOINPUT);
   std::string path = config ? config.value().settings->control : find_control_path(call.conf);
   auto code = *wait ? wait_for_daemon(path, request, **wait) : ask_daemon(path, request);
   if (code) return *code;
