@@ -23,6 +23,7 @@ struct KvRequest {
 bool read_one(const vrd_kv_op& op, KvRequest& out) {
   if (!VRD_HAS(vrd_kv_op, &op, rate) || !readable(op.key) || !readable(op.value) || op.ttl_ms > kLongestTtl) return false;
   if (!within(op.key.len, kKvMaxKey) || op.value.len > kKvMaxValue) return false;
+  if (view_of(op.key).find('\0') != std::string_view::npos) return false;  // list() answers key, NUL, value
   uint32_t allowed = op.kind == VRD_KV_PUT ? VRD_KV_IF_ABSENT : op.kind == VRD_KV_ADD ? VRD_KV_EXTEND : 0;
   if ((op.flags & ~allowed) != 0) return false;
   std::string key(view_of(op.key));

@@ -248,7 +248,9 @@ TEST_CASE("kv: every kind of operation, and those that are none") {
   rig.kv.break_with(fail(Errc::io, "broken"));
   CHECK(kv_run_all(rig, {kv_op(VRD_KV_GET, "k")}) == std::to_string(VRD_E_IO));
   Heard never;
-  for (vrd_kv_op bad : {kv_op(99, "k"), kv_op(VRD_KV_GET, ""), kv_op(VRD_KV_GET, std::string(600, 'k').c_str()), kv_op(VRD_KV_GET, "k", "", 8),
+  vrd_kv_op with_nul = kv_op(VRD_KV_GET, "k");
+  with_nul.key = {"a\0b", 3};
+  for (vrd_kv_op bad : {with_nul, kv_op(99, "k"), kv_op(VRD_KV_GET, ""), kv_op(VRD_KV_GET, std::string(600, 'k').c_str()), kv_op(VRD_KV_GET, "k", "", 8),
                         kv_op(VRD_KV_TAKE, "k", "", 0, 1, 0, 1), kv_op(VRD_KV_TAKE, "k", "", 0, 5, 1, 1)}) {
     const vrd_kv_op* one = &bad;
     CHECK(core_kv().run(rig.plugin, &one, 1, 1000, &never, heard_kv, nullptr) == VRD_E_INVALID);
