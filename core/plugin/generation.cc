@@ -42,8 +42,9 @@ Generation::~Generation() = default;
 Instance* Generation::find(std::string_view name) const {
   Instance* found = nullptr;
   size_t of_this_plugin = 0;
+  if (name.empty()) return nullptr;
   for (const auto& instance : instances_) {
-    if (instance->label() == name) return instance.get();
+    if (instance->label() == name || instance->prepared().fragment.instance == name) return instance.get();
     if (instance->name() != name) continue;
     found = instance.get();
     ++of_this_plugin;
