@@ -24,7 +24,14 @@ class FieldList {
 
   void remove(const std::string& name) {
     const std::string wanted = common::lowered(name);
-    if (std::erase_if(fields_, [&](const Field& field) { return field.name == wanted; }) > 0) note({Edit::Kind::remove, name, {}, 0});
+    for (size_t i = 0; i < fields_.size() && !is_full();) {
+      if (fields_[i].name != wanted) {
+        i++;
+        continue;
+      }
+      fields_.erase(fields_.begin() + static_cast<ptrdiff_t>(i));
+      note({Edit::Kind::remove, name, {}, 1});
+    }
   }
 
   /** False when the expression needs too many steps. */
