@@ -2,6 +2,7 @@
 #include "kv_store.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "base/text.h"
 #include "abi_strings.h"
@@ -27,7 +28,7 @@ bool bucket_fits(const vrd_kv_op& op) {
 std::optional<KvStore::Operation> KvStore::read(const vrd_kv_op* op) {
   if (!op || op->size < sizeof(vrd_kv_op) || op->kind < VRD_KV_GET || op->kind > VRD_KV_TAKE) return std::nullopt;
   bool lengths = op->key.len >= 1 && op->key.len <= kLongestKey && op->value.len <= kLongestValue;
-  if (!lengths || !flags_fit(*op) || !bucket_fits(*op)) return std::nullopt;
+  if (!lengths || std::memchr(op->key.ptr, 0, op->key.len) || !flags_fit(*op) || !bucket_fits(*op)) return std::nullopt;
   return Operation{op->kind, op->flags, string_of(op->key), string_of(op->value), op->ttl_ms, op->number, op->capacity, op->rate};
 }
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Lint of the plugin ABI's headers: comments that must be there, and every header alone through two compilers as C11 and C++20 without a
-hole. `--text` leaves the compilers out. Exit 1 with findings."""
+"""Lint of the plugin ABI's headers: comments that must be there; every header alone through gcc, which shows that it includes what it needs,
+and all together, in both orders, through clang; as C11 and C++20 without a hole. `--text` leaves the compilers out. Exit 1 with findings."""
 import concurrent.futures
 import os
 import re
@@ -10,7 +10,8 @@ import sys
 
 from abi_table import INCLUDE, ROOT, headers
 
-COMPILERS = [("gcc", "c", "c11"), ("clang-16", "c", "c11"), ("g++", "c++", "c++20"), ("clang++-16", "c++", "c++20")]
+ALONE = [("gcc", "c", "c11"), ("g++", "c++", "c++20")]
+TOGETHER = [("clang-16", "c", "c11"), ("clang++-16", "c++", "c++20")]
 WARNINGS = ["-Wall", "-Wextra", "-Wpedantic", "-Wpadded", "-Werror"]
 FUNCTION = re.compile(r"(?P<result>[\w ]+[\w*](?: \*|\*| )|typedef void )\(\*(?P<name>\w+)\)\((?P<arguments>[^;]*)\);", re.S)
 STRUCT = re.compile(r"(?P<comment>/\*\*(?:(?!\*/).)*\*/)?\s*(?:typedef )?struct (?P<name>\w+) \{\n(?P<body>.*?)\n\}", re.S)
@@ -60,16 +61,20 @@ def crossing(name, text):
 
 
 def compile_one(job):
-    header, (compiler, language, standard) = job
+    included, (compiler, language, standard) = job
     if shutil.which(compiler) is None:
         return f"tests/abi/headers.py: there is no {compiler}"
-    done = subprocess.run([compiler, "-x", language, f"-std={standard}", *WARNINGS, "-fsyntax-only", f"-I{INCLUDE}", "-include", str(header), os.devnull],
-                          text=True, capture_output=True)
-    return f"{header.relative_to(ROOT)} as {standard} with {compiler}: {done.stderr.strip()[:300]}" if done.returncode else None
+    source = "".join(f"#include <veredus/{header.name}>\n" for header in included)
+    done = subprocess.run([compiler, "-x", language, f"-std={standard}", *WARNINGS, "-fsyntax-only", f"-I{INCLUDE}", "-"],
+                          input=source, text=True, capture_output=True)
+    what = included[0].relative_to(ROOT) if len(included) == 1 else "all headers"
+    return f"{what} as {standard} with {compiler}: {done.stderr.strip()[:300]}" if done.returncode else None
 
 
 def compiled():
-    jobs = [(header, compiler) for header in headers(INCLUDE) for compiler in COMPILERS]
+    every = headers(INCLUDE)
+    jobs = [(order, compiler) for order in (every, every[::-1]) for compiler in TOGETHER]
+    jobs += [([header], compiler) for header in every for compiler in ALONE]
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         return [problem for problem in pool.map(compile_one, jobs) if problem]
 

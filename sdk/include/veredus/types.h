@@ -2,8 +2,8 @@
  * generation 1. Rules for all headers of this folder:
  *
  *  - Every struct that crosses the boundary begins with its size, set by whoever fills it (VRD_SIZED); a reader uses what both know.
- *  - @thread main: the thread that creates and destroys instances. loop: the loop thread that called the plugin. worker: a thread of the
- *    pool. any: any of them, and threads of the plugin's own.
+ *  - @thread main: the thread that creates and destroys instances; also that of a loop: what loop allows, main allows. loop: the loop
+ *    thread that called the plugin. worker: a thread of the pool. any: any of them, and threads of the plugin's own.
  *  - Lifetimes: "call" ends when the function or callback returns; "view" ends when the view is released; "forever" is static data.
  *  - Whoever allocates frees; what the host is given it copies, unless the lifetime says "forever".
  *  - A callback is never called before the function that takes it has returned, is called exactly once unless its request was

@@ -24,7 +24,7 @@ typedef struct vrd_kv_op {
   uint32_t kind;     /**< VRD_KV_GET ... */
   uint32_t flags;    /**< VRD_KV_IF_ABSENT ... */
   uint32_t zero;     /**< 0 */
-  vrd_str key;       /**< 1 to 512 octets */
+  vrd_str key;       /**< 1 to 512 octets, none of them NUL: else VRD_E_INVALID */
   vrd_str value;     /**< VRD_KV_PUT: up to 64 KiB */
   uint64_t ttl_ms;   /**< life of the entry; 0: no end. VRD_KV_TAKE sets its own */
   int64_t number;    /**< VRD_KV_ADD: amount; VRD_KV_TAKE: tokens wanted */
