@@ -26,7 +26,7 @@ bool has_control(std::string_view text) {
 struct ProblemOf {
   std::string_view operator()(const InsertHeader& edit) const { return is_field_name(edit.name) ? "" : "a malformed name"; }
   std::string_view operator()(const ReplaceHeader& edit) const { return named(edit.name, edit.occurrence); }
-  std::string_view operator()(const RemoveHeader& edit) const { return named(edit.name, edit.occurrence); }
+  std::string_view operator()(const RemoveHeader& edit) const { return named(edit.name, std::max(edit.occurrence, 1u)); }
   std::string_view operator()(const ReplaceBody& edit) const { return edit.body ? "" : "no body given"; }
   std::string_view operator()(const AddRecipient& edit) const { return recipient(edit.recipient); }
   std::string_view operator()(const DropRecipient&) const { return ""; }
@@ -145,7 +145,8 @@ class EnvelopeEditor {
   }
   void operator()(const SetSender& edit) { envelope_.sender = edit.sender; }
   void operator()(const SetRoute& edit) {
-    if (Recipient* found = rows_.find(edit.index)) found->next_hop = edit.next_hop;
+    Recipient* found = rows_.find(edit.index);
+    if (found && !edit.next_hop.empty()) found->next_hop = edit.next_hop;
     if (!edit.pool.empty()) envelope_.pool = edit.pool;
   }
   void operator()(const SetField& edit) { set_field(envelope_, edit); }
@@ -207,7 +208,9 @@ class ContentEditor {
   }
   Status operator()(const RemoveHeader& edit) {
     if (Status open = take_apart(); !open) return open;
-    Status removed = editor_->remove(edit.name, edit.occurrence);
+    Status removed;
+    if (edit.occurrence > 0) removed = editor_->remove(edit.name, edit.occurrence);
+    while (edit.occurrence == 0 && removed) removed = editor_->remove(edit.name, 1);
     return removed || removed.error().code == Errc::not_found ? Status() : removed;  // gone already is as wanted
   }
   Status operator()(const ReplaceBody& edit) {

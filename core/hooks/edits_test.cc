@@ -45,6 +45,7 @@ TEST_CASE("header edits leave every other octet alone") {
   CHECK(edited({RemoveHeader{"b", 1}}) == "Received: r\r\nA: 1\r\na: 3\r\n\r\nbody");
   CHECK(edited({RemoveHeader{"A", 2}}) == "Received: r\r\nA: 1\r\nB: 2\r\n folded\r\n\r\nbody");
   CHECK(edited({RemoveHeader{"A", 3}, RemoveHeader{"Z", 1}}) == "Received: r\r\n" + kHeader + "body");
+  CHECK(edited({RemoveHeader{"A", 0}, RemoveHeader{"Z", 0}}) == "Received: r\r\nB: 2\r\n folded\r\n\r\nbody");
   CHECK(edited({ReplaceHeader{"B", 1, "new"}, InsertHeader{2, "X", "y"}}) == "Received: r\r\nA: 1\r\nX: y\r\nB: new\r\na: 3\r\n\r\nbody");
   CHECK(edited({ReplaceHeader{"New", 1, "v"}}) == "Received: r\r\nA: 1\r\nB: 2\r\n folded\r\na: 3\r\nNew: v\r\n\r\nbody");
   CHECK(edited({InsertHeader{99, "X", "y"}}) == "Received: r\r\nA: 1\r\nB: 2\r\n folded\r\na: 3\r\nX: y\r\n\r\nbody");

@@ -45,7 +45,7 @@ enum Need : uint32_t { kNeedsContent = 1 };
 // Wanted changes, applied in order by the runner's caller; refused without the right.
 struct InsertHeader { uint32_t index; std::string name, value; };   // 0 = above everything
 struct ReplaceHeader { std::string name; uint32_t occurrence; std::string value; };  // 1-based
-struct RemoveHeader { std::string name; uint32_t occurrence; };
+struct RemoveHeader { std::string name; uint32_t occurrence; };  // 0: all
 struct ReplaceBody { std::shared_ptr<const std::string> body; };
 struct AddRecipient { Recipient recipient; };
 struct DropRecipient { uint32_t index; };

@@ -116,7 +116,7 @@ TEST_CASE("edits need the stage and the right; of one call all are taken or none
                           Case{Stage::seal, kMayHeaders, InsertHeader{0, "X", "y"}, true},
                           Case{Stage::seal, kMayHeaders, InsertHeader{1, "X", "y"}, false},
                           Case{Stage::message, 127, InsertHeader{0, "X Y", "y"}, false},
-                          Case{Stage::message, 127, RemoveHeader{"X", 0}, false},
+                          Case{Stage::message, 127, RemoveHeader{"X", 0}, true},
                           Case{Stage::message, 127, SetField{"priority", "101"}, false},
                           Case{Stage::message, 127, SetField{"colour", "red"}, false},
                           Case{Stage::message, 127, SplitRecipients{{}}, false},

@@ -35,7 +35,6 @@ PluginHost::PluginHost(std::vector<LoopServices*> loops)
 PluginHost::~PluginHost() {
   chores_.cancel();
   current_.reset();
-  for (LoopServices* services : loops_) services->host = nullptr;
 }
 
 std::shared_ptr<Generation> PluginHost::current() const {

@@ -26,7 +26,7 @@ typedef struct vrd_core_edit_1 {
    *  is without the space after the colon and may be folded: CRLF only before space or tab.
    *  @thread any  @since 0.1  @errors see above; right: VRD_MAY_HEADERS */
   vrd_status (*insert_header)(vrd_edits *edits, uint32_t index, vrd_str name, vrd_str value);
-  /** Replaces the value of the n-th field of a name, from 1; without such a field nothing happens.
+  /** Replaces the value of the n-th field of a name, from 1; without such a field one is added at the end of the block.
    *  @thread any  @since 0.1  @errors see above; right: VRD_MAY_HEADERS */
   vrd_status (*replace_header)(vrd_edits *edits, vrd_str name, uint32_t occurrence, vrd_str value);
   /** Removes the n-th field of a name, from 1; 0: all of them.
@@ -47,7 +47,7 @@ typedef struct vrd_core_edit_1 {
   /** Changes the envelope sender; empty: the null sender.
    *  @thread any  @since 0.1  @errors see above; right: VRD_MAY_SENDER */
   vrd_status (*set_sender)(vrd_edits *edits, vrd_str address);
-  /** Chooses next hop and source pool of a recipient; either may be empty: as before. A next hop is written as in `routes`; several are
+  /** Chooses next hop of a recipient and source pool of the message; either may be empty: as before. A next hop is written as in `routes`; several are
    *  "A|B*3,C": comma = fail-over, bar = balanced, star = weight 1 to 100.
    *  @thread any  @since 0.1  @errors see above; right: VRD_MAY_ROUTE */
   vrd_status (*set_route)(vrd_edits *edits, uint32_t index, vrd_str next_hop, vrd_str pool);
