@@ -19,6 +19,7 @@ enum Action : uint32_t { reject, defer, hold, mark, kActionCount };
 constexpr const char* kScoreNote = "dnsbl.score";
 constexpr const char* kListsNote = "dnsbl.lists";
 constexpr const char* kHeader = "X-DNSBL";
+constexpr uint32_t kMostForged = 1'000;
 constexpr size_t kMostSessions = 100'000, kMostLists = 100;
 constexpr const char* kNotPublic[] = {"127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "100.64.0.0/10", "::1", "fc00::/7", "fe80::/10"};
 
@@ -216,7 +217,7 @@ vrd::Verdict Dnsbl::Shard::verdict(const Score& score, const vrd::View& view) {
   const Words words{std::string(view.text(VRD_ATTR_CLIENT_ADDRESS)), score.of->subject, list.name, score.heaviest->text};
   plugin.decided.add(1, refused ? reject : defer);
   const std::string text = list.text.empty() ? dnsbl::reply(pattern, words) : filled(pattern, words);
-  const std::string rule = "dnsbl " + list.name.substr(0, 100);
+  const std::string rule = list.name.substr(0, 100);
   return refused ? vrd::reject("5.7.1", text).rule(rule) : vrd::tempfail("4.7.1", text).rule(rule);
 }
 
@@ -225,14 +226,16 @@ vrd::Verdict Dnsbl::Shard::on_message(vrd::Call& call) {
   const auto note = call.note(kScoreNote);
   int64_t score = 0;
   if (note) std::from_chars(note->data(), note->data() + note->size(), score);
-  if (plugin.bounds.at[mark] > 0 && call.header(kHeader)) call.edits().remove_header(kHeader);  // who sends it himself must not speak for us
+  uint32_t forged = 0;  // who sends the field himself must not speak for us
+  while (plugin.bounds.at[mark] > 0 && forged < kMostForged && call.header(kHeader, forged + 1)) forged++;
+  for (; forged > 0; forged--) call.edits().remove_header(kHeader, forged);
   if (note && plugin.bounds.reached(mark, score)) {
     call.edits().prepend_header(kHeader, "score=" + std::to_string(score) + " lists=" + std::string(call.note(kListsNote).value_or("").substr(0, 500)));
     plugin.decided.add(1, mark);
   }
   if (!note || !plugin.bounds.reached(hold, score)) return vrd::next();
   plugin.decided.add(1, hold);
-  return vrd::hold().rule("dnsbl score");
+  return vrd::hold().rule("score");
 }
 
 constexpr vrd::About kAbout{"dnsbl", "1.0", "Apache-2.0", "Asks lists in the DNS about clients and domains"};

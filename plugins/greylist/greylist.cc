@@ -182,7 +182,7 @@ struct Greylist::Job : std::enable_shared_from_this<Job> {
     const bool all_new = std::none_of(entries.begin(), entries.end(), [](const Entry& one) { return one.known; });
     shard.plugin.count(all_new ? first_try : early, recipients.size());
     const std::string seconds = std::to_string((wait + 999) / 1000);
-    pending.answer(vrd::tempfail("4.7.1", "Unknown sender for this recipient, please try again in " + seconds + " seconds (greylisting)").rule("greylist"));
+    pending.answer(vrd::tempfail("4.7.1", "Unknown sender for this recipient, please try again in " + seconds + " seconds (greylisting)").rule("delay"));
   }
 
   /** All lives begin anew. Nobody waits for this: what is lost is found again. */

@@ -113,11 +113,11 @@ void Ratelimit::Shard::without_store(Waiting& waiting, vrd_status status) {
   plugin.unavailable.add();
   if (store_failed.now(host.mono_ms())) host.warning("store_failed", {{"status", status}}, waiting.view);
   if (!plugin.defer_on_error) waiting.pending.answer(vrd::next());
-  else waiting.pending.answer(vrd::tempfail("4.3.0", "Rates cannot be counted for now, try again later").rule("ratelimit store"));
+  else waiting.pending.answer(vrd::tempfail("4.3.0", "Rates cannot be counted for now, try again later").rule("store"));
 }
 
 vrd::Verdict Ratelimit::Shard::verdict(const Limit& limit, int64_t wait_ms) const {
-  const std::string text = limit.reply(wait_ms), rule = "ratelimit " + limit.name;
+  const std::string text = limit.reply(wait_ms), rule = limit.name;
   if (limit.over == reject) return vrd::reject("5.7.1", text).rule(rule);
   if (limit.over == disconnect) return vrd::disconnect("4.7.0", text, 421).rule(rule);
   return vrd::tempfail("4.7.1", text).rule(rule);

@@ -49,7 +49,7 @@ mark_at: 1
             client.cmd("MAIL FROM:<u@spam.test>", 250)
             client.cmd("RCPT TO:<b@example.test>", "550 5.7.1 the domain spam.test is listed by rhs.test")
             client.cmd("RSET", 250)
-            client.deliver(b"X-DNSBL: score=-5\r\nSubject: a\r\n\r\nb\r\n")
+            client.deliver(b"X-DNSBL: score=-5\r\nX-DNSBL: score=-6\r\nSubject: a\r\n\r\nb\r\n")
         octets = hop.wait(1)[0].octets
         assert b"X-DNSBL: score=1 lists=bl.test\r\n" in octets and octets.count(b"X-DNSBL") == 1, octets
         with Smtp(daemon.port, source="127.0.0.4") as client:
