@@ -21,6 +21,7 @@
 #include <thread>
 
 #include "log/events.h"
+#include "plugin/prepare.h"
 #include "main/activation.h"
 #include "net/listener.h"
 
@@ -81,7 +82,7 @@ int Supervisor::run() {
 }
 
 int Supervisor::prepare() {
-  auto config = load_config(conf_dir_);
+  auto config = load_config(conf_dir_, options_with_plugins(Catalogue::standard()));
   if (!config) {
     std::string text = config.error_text();
     if (write(STDERR_FILENO, text.data(), text.size()) < 0) return EX_IOERR;

@@ -9,6 +9,7 @@
 
 #include "main/supervisor.h"
 #include "main/worker.h"
+#include "plugin/probe.h"
 
 namespace {
 
@@ -27,6 +28,7 @@ int usage_error(std::string_view text) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  if (std::optional<int> code = veredus::run_as_probe_child(argc, argv)) return *code;
   const char* from_environment = std::getenv("VEREDUS_CONF");
   std::string conf = from_environment ? from_environment : kDefaultConf;
   bool worker = false;

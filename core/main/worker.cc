@@ -10,8 +10,8 @@
 #include <string_view>
 #include <thread>
 
-#include "config/load.h"
 #include "main/worker_graph.h"
+#include "plugin/prepare.h"
 
 namespace veredus {
 
@@ -28,9 +28,9 @@ int run_worker(const std::string& conf_dir) {
   signal(SIGPIPE, SIG_IGN);
   auto handed = decode_descriptors(getenv(kDescriptorsVariable));
   if (!handed) return complain("veredusd: " + handed.error().text, EX_USAGE);
-  auto config = load_config(conf_dir);
+  auto config = load_plugin_config(conf_dir, Catalogue::standard());
   if (!config) return complain(config.error_text(), EX_CONFIG);
-  WorkerGraph graph(conf_dir, config.value().settings, std::move(*handed));
+  WorkerGraph graph(conf_dir, config.value(), std::move(*handed));
   auto opened = graph.open();
   if (!opened) return graph.failed(opened.error());
   return graph.run();

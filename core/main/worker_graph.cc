@@ -9,6 +9,8 @@
 #include "log/events.h"
 #include "main/severity.h"
 #include "main/spool_setup.h"
+#include "plugin/command_bridge.h"
+#include "plugin/stats_text.h"
 
 namespace veredus {
 
@@ -16,6 +18,7 @@ namespace {
 
 constexpr unsigned kPoolThreads = 4;
 constexpr Millis kDrainMargin{1'000};
+constexpr Millis kPluginPatience{1'000};
 constexpr int kLockTries = 10;
 constexpr Millis kLockPause{50};
 
@@ -42,9 +45,10 @@ uint64_t random_seed() {
 
 }  // namespace
 
-WorkerGraph::WorkerGraph(std::string conf_dir, SettingsPtr settings, HandedDescriptors handed)
+WorkerGraph::WorkerGraph(std::string conf_dir, PreparedConfig config, HandedDescriptors handed)
     : conf_dir_(std::move(conf_dir)),
-      settings_(std::move(settings)),
+      settings_(config.config.settings),
+      first_plugins_(std::move(config.plugins)),
       handed_(std::move(handed)),
       started_(clock_.wall()),
       stderr_sink_(STDERR_FILENO, clock_),
@@ -70,6 +74,7 @@ Status WorkerGraph::open() {
   queue_ = std::make_unique<MailQueue>(loop, *spool_, main_log_.log, settings_, random_seed());
   build_loops();
   router_ = std::make_unique<OutboundRouter>(settings_, workers_[0]->runner);
+  build_plugin_host();
   finished_ = std::make_unique<FinishedStage>(workers_[0]->runner);
   queue_->on_finished([this](const FinishedRecipient& finished) { finished_->note(finished); });
   reporter_ = std::make_unique<BounceReporter>(loop, *spool_, *queue_, workers_[0]->runner, main_log_.log, workers_[0]->ids, settings_);
@@ -89,12 +94,14 @@ Status WorkerGraph::open_spool() {
 }
 
 void WorkerGraph::build_loops() {
-  SharedParts parts{clock_,  sinks_, settings_, *spool_, *queue_, memory_, connections_.get(), own_, spool_->newest_known()};
+  SharedParts parts{clock_, sinks_, settings_, *spool_, *queue_, *loops_[0], pool_, memory_, connections_.get(), own_, spool_->newest_known()};
   std::vector<OutboundContext*> contexts;
   for (auto& loop : loops_) {
     workers_.push_back(std::make_unique<WorkerLoop>(*loop, parts));
     contexts.push_back(&workers_.back()->outbound);
-    if (CrashBoard::Cell* cell = board_.cell(loop->index())) contexts.back()->in_hand = cell;
+    CrashBoard::Cell* cell = board_.cell(loop->index());
+    if (cell) contexts.back()->in_hand = cell;
+    workers_.back()->runner.name_in(cell);
   }
   courier_ = std::make_unique<OutboundCourier>(std::move(contexts));
 }
@@ -128,14 +135,24 @@ void WorkerGraph::settle() {
 }
 
 void WorkerGraph::start_threads() {
-  for (size_t i = 1; i < loops_.size(); ++i) threads_.emplace_back([loop = loops_[i].get()] { loop->run(); });
+  workers_[0]->services.enter();
+  for (size_t i = 1; i < loops_.size(); ++i) {
+    threads_.emplace_back([worker = workers_[i].get()] {
+      worker->services.enter();
+      worker->loop.run();
+      worker->services.leave();
+    });
+  }
 }
 
 Task<void> WorkerGraph::live() {
-  Status recovered = co_await queue_->recover();
+  // Before the first message is looked at: also those that were stored are routed by plugins.
+  bool plugins = co_await start_plugins();
+  Status recovered;
+  if (plugins) recovered = co_await queue_->recover();
   if (!recovered) {
     exit_code_ = failed(recovered.error());
-  } else if (!signals_->stop_asked()) {
+  } else if (plugins && !signals_->stop_asked()) {
     co_await hold_suspects();
     open_for_business();
     while (!signals_->stop_asked()) {
@@ -145,6 +162,7 @@ Task<void> WorkerGraph::live() {
     }
     co_await drain();
   }
+  co_await plugins_->end(kPluginPatience);
   loops_[0]->stop();
 }
 
@@ -238,6 +256,11 @@ ControlContext WorkerGraph::control_context() {
   out.metrics = [this] { return metrics(); };
   out.open_sessions = [this] { return open_sessions(); };
   out.counters = [this] { return counters(); };
+  out.plugin_command = [this](auto words, Output& output) { return plugin_command(*plugins_, std::move(words), output); };
+  out.check_password = [this](std::string plugin, std::string account, std::string password) {
+    return ask_password(*plugins_, std::move(plugin), std::move(account), std::move(password));
+  };
+  out.plugin_stats = [this](const std::string& name, bool json) { return plugin_stats_text(plugins_->stats(), name, json); };
   return out;
 }
 

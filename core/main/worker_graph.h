@@ -14,6 +14,7 @@
 #include "loop/work_pool.h"
 #include "main/crash_board.h"
 #include "main/descriptors.h"
+#include "main/helper_hub.h"
 #include "main/signals.h"
 #include "main/spool_events.h"
 #include "main/worker_loop.h"
@@ -21,15 +22,19 @@
 #include "outbound/courier.h"
 #include "outbound/finished_stage.h"
 #include "outbound/router.h"
+#include "plugin/plugin_host.h"
 #include "queue/mail_queue.h"
 #include "spool/log_spool.h"
 #include "spool/posix_storage.h"
+#include "store/kv_store.h"
 
 namespace veredus {
 
+struct PluginPorts;
+
 class WorkerGraph {
  public:
-  WorkerGraph(std::string conf_dir, SettingsPtr settings, HandedDescriptors handed);
+  WorkerGraph(std::string conf_dir, PreparedConfig config, HandedDescriptors handed);
   ~WorkerGraph();
 
   Status open();                   // spool, loops and everything that stands on them
@@ -55,7 +60,14 @@ class WorkerGraph {
   // worker_reload.cc
   Task<ReloadReport> reload();
   Task<void> reload_logged();
+  std::string accept(const LoadedConfig& config);  // what needs a restart
   void put_in_force(SettingsPtr settings);
+
+  // worker_plugins.cc
+  void build_plugin_host();
+  Status open_kv(const std::vector<PreparedPlugin>& plugins);
+  Task<bool> start_plugins();
+  Task<Result<std::shared_ptr<Generation>>> prepare_plugins_beside(PreparedConfig config);
 
   // worker_metrics.cc
   std::string metrics() const;
@@ -64,6 +76,7 @@ class WorkerGraph {
 
   std::string conf_dir_;
   SettingsPtr settings_;
+  std::vector<PreparedPlugin> first_plugins_;  // those to start with
   HandedDescriptors handed_;
   CrashBoard board_;
   RealClock clock_;
@@ -79,6 +92,10 @@ class WorkerGraph {
   LoopLog main_log_;
   OwnAddresses own_;
   std::unique_ptr<ConnectionTable> connections_;
+  std::unique_ptr<KvStore> kv_;
+  std::unique_ptr<HelperHub> helpers_;
+  std::unique_ptr<PluginHost> plugins_;  // ends after everything that may hold a set of hooks
+  std::shared_ptr<PluginPorts> ports_;   // through which the core asks plugins that provide services
   std::unique_ptr<MailQueue> queue_;
   std::vector<std::unique_ptr<WorkerLoop>> workers_;
   std::unique_ptr<OutboundRouter> router_;

@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "base/ids.h"
+#include "bounce/injector.h"
 #include "hooks/runner.h"
 #include "inbound/session.h"
 #include "inbound/session_context.h"
@@ -14,7 +15,9 @@
 #include "loop/scope.h"
 #include "main/published.h"
 #include "main/worker_resolver.h"
+#include "net/http_client.h"
 #include "outbound/context.h"
+#include "plugin/loop_services.h"
 #include "queue/mail_queue.h"
 
 namespace veredus {
@@ -25,6 +28,8 @@ struct SharedParts {  // of all loops
   SettingsPtr settings;
   Spool& spool;
   MailQueue& queue;
+  Loop& queue_loop;
+  WorkPool& pool;
   MemoryBudget& memory;
   ConnectionTable* connections;
   const OwnAddresses& own;
@@ -51,14 +56,19 @@ class WorkerLoop final : TurnEnd {
   Log log;
   IdGenerator ids;
   WorkerResolver resolver;
+  HttpClient http;
   Runner runner;
   SessionContext context;
   OutboundContext outbound;
+  Injector injector;
+  LoopServices services;  // for plugins
   Scope sessions;
 
  private:
   void turn_end() override;
   Task<void> finish(Millis patience, Remote<bool>::Promise done);
+  static HttpClientOptions http_options(Resolver& resolver);
+  static Task<Result<std::vector<MessageId>>> inject(WorkerLoop* worker, Message message);
 
   Published<InboundCounters> inbound_counters_;
   Published<StubResolver::Counts> dns_counts_;

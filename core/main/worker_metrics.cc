@@ -1,7 +1,11 @@
 // Status and metrics: the counters of all loops, of the queue and of the spool, as one text.
 #include "control/metrics.h"
 
+#include <array>
+
 #include "main/worker_graph.h"
+#include "plugin/plugin_metrics.h"
+#include "plugin/service_calls.h"
 
 namespace veredus {
 
@@ -31,6 +35,36 @@ void add_outbound(MetricsText& out, std::string_view loop, const OutboundCounter
   out.add(metrics::kConnectionsStale, {loop}, c.stale.load());
   out.add(metrics::kAttempts, {loop}, c.transactions.load());
   out.add(metrics::kAttemptsUncertain, {loop}, c.uncertain.load());
+}
+
+void add_plugin(MetricsText& out, const PluginStats& plugin) {
+  std::array<uint64_t, HookStats::kBuckets> buckets{};
+  std::array<double, HookStats::kBuckets - 1> limits{};
+  for (size_t i = 0; i < limits.size(); ++i) limits[i] = static_cast<double>(HookStats::bucket_limit(i)) / 1e9;
+  uint64_t nanos = 0, pending = 0;
+  for (const StageStats& stage : plugin.stages) {
+    std::string_view name = stage_info(stage.stage).name;
+    out.add(metrics::kPluginCalls, {plugin.plugin, name}, stage.hooks.calls);
+    out.add(metrics::kPluginFaults, {plugin.plugin, name}, stage.hooks.faults);
+    out.add(metrics::kPluginTimeouts, {plugin.plugin, name}, stage.hooks.timeouts);
+    out.add(metrics::kPluginSlow, {plugin.plugin, name}, stage.hooks.slow);
+    for (size_t i = 0; i < buckets.size(); ++i) buckets[i] += stage.hooks.histogram[i];
+    nanos += stage.hooks.nanos;
+    pending += stage.pending;
+  }
+  out.add(metrics::kPluginPending, {plugin.plugin}, pending);
+  out.add(metrics::kPluginMisdeeds, {plugin.plugin}, plugin.misdeeds);
+  out.add_histogram(metrics::kPluginSeconds, plugin.plugin, buckets, limits, static_cast<double>(nanos) / 1e9);
+}
+
+void add_services(MetricsText& out) {
+  for (size_t i = 0; i < kServiceKinds; ++i) {
+    auto kind = static_cast<ServiceKind>(i);
+    ServiceStats stats = ServiceCalls::stats(kind);
+    out.add(metrics::kServiceAnswers, {service_name(kind), "answered"}, stats.answered);
+    out.add(metrics::kServiceAnswers, {service_name(kind), "failed"}, stats.failed);
+    out.add(metrics::kServiceAnswers, {service_name(kind), "spared"}, stats.spared);
+  }
 }
 
 }  // namespace
@@ -68,7 +102,9 @@ std::string WorkerGraph::metrics() const {
   for (size_t i = 0; i < listeners_.size(); ++i)
     out.add(metrics::kListenerStarved, {settings_->listeners[i].address.text()}, listeners_[i]->starved());
   out.add_spool(spool_->status());
-  return out.text();
+  for (const PluginStats& plugin : plugins_->stats()) add_plugin(out, plugin);
+  add_services(out);
+  return out.text() + PluginMetrics::text();
 }
 
 }  // namespace veredus

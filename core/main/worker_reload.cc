@@ -1,7 +1,6 @@
 // Reload: the new configuration is tested whole on the pool, then put in force on every loop; a bad one changes nothing.
 #include <unistd.h>
 
-#include "config/load.h"
 #include "config/show.h"
 #include "log/events.h"
 #include "main/severity.h"
@@ -11,8 +10,8 @@ namespace veredus {
 
 namespace {
 
-Result<std::shared_ptr<const ConfigResult>> read_config(const std::string& directory) {
-  return std::make_shared<const ConfigResult>(load_config(directory));
+Result<std::shared_ptr<const PreparedResult>> read_config(const std::string& directory) {
+  return std::make_shared<const PreparedResult>(load_plugin_config(directory, Catalogue::standard()));
 }
 
 // What only a restart changes stays as it is in the running daemon.
@@ -29,22 +28,28 @@ std::string restart_notes(const std::vector<SettingChange>& changes, Log& log) {
 }  // namespace
 
 Task<ReloadReport> WorkerGraph::reload() {
-  std::function<Result<std::shared_ptr<const ConfigResult>>()> read = [directory = conf_dir_] { return read_config(directory); };
+  std::function<Result<std::shared_ptr<const PreparedResult>>()> read = [directory = conf_dir_] { return read_config(directory); };
   auto answer = co_await run_on(*loops_[0], pool_, std::move(read));
   ReloadReport report;
   if (!answer) {
     report.text = answer.error().text + "\n";
-  } else if (const ConfigResult& config = **answer; !config) {
+  } else if (const PreparedResult& config = **answer; !config) {
     report.text = config.error_text();
   } else {
-    report.ok = true;
-    report.text = restart_notes(diff_settings(*settings_, *config.value().settings), main_log_.log);
-    for (const ConfigWarning& warning : config.value().warnings)
-      main_log_.log.write(events::kConfigWarning, {{"text", warning.full()}});
-    put_in_force(config.value().settings);
+    auto plugins = co_await prepare_plugins_beside(config.value());
+    report.ok = plugins.ok();
+    report.text = plugins ? accept(config.value().config) : plugins.error().text + "\n";
+    if (plugins) plugins_->commit(std::move(*plugins));
   }
   main_log_.log.write(report.ok ? events::kConfigReloaded : events::kConfigRefused, {{"text", report.text}});
   co_return report;
+}
+
+std::string WorkerGraph::accept(const LoadedConfig& config) {
+  std::string notes = restart_notes(diff_settings(*settings_, *config.settings), main_log_.log);
+  for (const ConfigWarning& warning : config.warnings) main_log_.log.write(events::kConfigWarning, {{"text", warning.full()}});
+  put_in_force(config.settings);
+  return notes;
 }
 
 Task<void> WorkerGraph::reload_logged() {

@@ -1,4 +1,4 @@
-// One StubResolver after the other.
+// One resolver after the other.
 #include "main/worker_resolver.h"
 
 #include "net/resolv_conf.h"
@@ -33,14 +33,22 @@ void WorkerResolver::reconfigure(const Settings& settings) {
   before_ = counts();
   ResolverOptions options = resolver_options(settings);
   options.log = &log_;
-  current_ = std::make_shared<StubResolver>(loop_, std::move(options));
+  builtin_.current = std::make_shared<StubResolver>(loop_, std::move(options));
+  if (settings.resolver.empty()) plugin_.reset();
+  else plugin_ = std::make_shared<PluginResolver>(loop_, settings.resolver);
 }
 
-Task<std::shared_ptr<const DnsAnswer>> WorkerResolver::query(std::string name, DnsType type, Deadline deadline) {
-  std::shared_ptr<StubResolver> resolver = current_;
+Task<std::shared_ptr<const DnsAnswer>> WorkerResolver::Builtin::query(std::string name, DnsType type, Deadline deadline) {
+  std::shared_ptr<StubResolver> resolver = current;
   co_return co_await resolver->query(std::move(name), type, deadline);
 }
 
-StubResolver::Counts WorkerResolver::counts() const { return current_ ? sum(before_, current_->counts()) : before_; }
+Task<std::shared_ptr<const DnsAnswer>> WorkerResolver::query(std::string name, DnsType type, Deadline deadline) {
+  std::shared_ptr<PluginResolver> plugin = plugin_;
+  if (!plugin) co_return co_await builtin_.query(std::move(name), type, deadline);
+  co_return co_await plugin->query(std::move(name), type, deadline);
+}
+
+StubResolver::Counts WorkerResolver::counts() const { return builtin_.current ? sum(before_, builtin_.current->counts()) : before_; }
 
 }  // namespace veredus
