@@ -112,11 +112,11 @@ class DeliverMaildir : public vrd::Plugin<> {
 constexpr vrd::About kAbout{"deliver-maildir", "0.1", "Apache-2.0", "Delivers messages into Maildirs"};
 constexpr vrd_setting kSettings[] = {
     vrd::setting("root", VRD_SETTING_PATH, nullptr, nullptr, "Directory below which all mailboxes are. It must exist and be writable for the daemon's user.", VRD_SETTING_REQUIRED),
-    vrd::setting("path", VRD_SETTING_TEXT, "{domain}/{local}/Maildir", "1..512", "A mailbox below the root. {local} and {domain} are those of the recipient in lower case; what would leave the root is refused."),
+    vrd::setting("path", VRD_SETTING_TEXT, "\"{domain}/{local}/Maildir\"", "1..512", "A mailbox below the root. {local} and {domain} are those of the recipient in lower case; what would leave the root is refused."),
     vrd::setting("create", VRD_SETTING_BOOL, "true", nullptr, "Whether missing mailboxes are made. Else mail for them is refused with 550 5.1.1."),
     vrd::setting("mode", VRD_SETTING_CHOICE, "0700", "0700|0750|0770", "Mode of directories that are made; files have it without the x bits."),
     vrd::setting("extension", VRD_SETTING_TEXT, "+", "0..8", "Separates user and folder in a local part: user+lists goes to the folder .lists if there is one, else to the inbox. Empty: nothing does."),
-    vrd::setting("quota", VRD_SETTING_SIZE, "0", "0..1PiB", "Size of a mailbox beyond which mail is deferred with 452 4.2.2; 0: no bound. Counted by listing new/ and cur/ at each delivery."),
+    vrd::setting("quota", VRD_SETTING_SIZE, "0", "0..1048576GiB", "Size of a mailbox beyond which mail is deferred with 452 4.2.2; 0: no bound. Counted by listing new/ and cur/ at each delivery."),
 };
 
 }  // namespace

@@ -16,6 +16,14 @@ std::string lowered(std::string_view text) {
   return out;
 }
 
+// "odd name" in quotes is the mailbox of the same name without them.
+std::string unquoted(std::string_view local) {
+  if (local.size() < 2 || local.front() != '"' || local.back() != '"') return std::string(local);
+  std::string out;
+  for (size_t i = 1; i + 1 < local.size(); ++i) out += local[local[i] == '\\' && i + 2 < local.size() ? ++i : i];
+  return out;
+}
+
 Failure not_a_mailbox() { return {550, {5, 1, 3}, "The address cannot be the name of a mailbox here"}; }
 
 // One part of the template; false: something in braces that is neither {local} nor {domain}.
@@ -63,12 +71,12 @@ std::string template_problem(std::string_view path) {
   return {};
 }
 
-std::optional<Failure> find_place(const Options& options, std::string_view local, std::string_view domain, std::string_view folder, Place& out) {
-  std::string user = lowered(local);
+std::optional<Failure> find_place(const Options& options, std::string_view address, std::string_view domain, std::string_view folder, Place& out) {
+  std::string local = unquoted(address), user = lowered(local);
   out.folder_asked = !folder.empty();
   out.folder = folder;
   if (size_t at = options.extension.empty() ? user.npos : user.find(options.extension); at != user.npos && at > 0) {
-    if (folder.empty()) out.folder = std::string(local.substr(at + options.extension.size()));
+    if (folder.empty()) out.folder = local.substr(at + options.extension.size());
     user.resize(at);
   }
   if (!good_name(user) || !good_name(lowered(domain)) || user.front() == '.') return not_a_mailbox();

@@ -45,9 +45,9 @@ Api api_of(const vrd::Conf& conf) {
   out.body = conf.text("body");
   out.ca_file = conf.text("ca_file");
   out.unix_path = conf.text("unix_path");
-  out.headers = conf.map("headers");
+  for (const vrd::Conf& one : conf.list("headers")) out.headers.emplace_back(one.text("name"), one.text("value"));
   out.reading = {codes_of(conf, "found"), codes_of(conf, "absent"), std::string(conf.text("value"))};
-  out.timeout = conf.duration("timeout");
+  out.timeout = conf.duration("query_timeout");
   out.cache = conf.duration("cache");
   out.cache_negative = conf.duration("cache_negative");
   out.stale = conf.duration("stale");
@@ -174,12 +174,14 @@ constexpr vrd::About kAbout{"table-http", "0.1", "Apache-2.0", "Tables behind an
 constexpr vrd_setting kSettings[] = {
     vrd::setting("url", VRD_SETTING_TEXT, nullptr, "1..2048", "Where to ask. {key} is replaced by the key, percent-encoded.", VRD_SETTING_REQUIRED),
     vrd::setting("method", VRD_SETTING_CHOICE, "GET", "GET|POST", "Method of the request."),
-    vrd::setting("body", VRD_SETTING_TEXT, "", "0..65536", "Body of the request. {key} is replaced by the key, escaped for a JSON string."),
-    vrd::setting("headers", VRD_SETTING_MAP, nullptr, nullptr, "Header fields of the request, for instance Authorization.", VRD_SETTING_SECRET),
-    vrd::setting("timeout", VRD_SETTING_DURATION, "2s", "10ms..1m", "How long one request may take."),
+    vrd::setting("body", VRD_SETTING_TEXT, "\"\"", "0..65536", "Body of the request. {key} is replaced by the key, escaped for a JSON string."),
+    vrd::setting("headers", VRD_SETTING_RECORD, nullptr, nullptr, "Header fields of the request, for instance Authorization.", VRD_SETTING_LIST),
+    vrd::setting("headers[].name", VRD_SETTING_TEXT, nullptr, "1..100", "Name of the field.", VRD_SETTING_REQUIRED),
+    vrd::setting("headers[].value", VRD_SETTING_TEXT, nullptr, "0..8192", "Value of the field.", VRD_SETTING_REQUIRED | VRD_SETTING_SECRET),
+    vrd::setting("query_timeout", VRD_SETTING_DURATION, "2s", "10ms..1m", "How long one request may take."),
     vrd::setting("found", VRD_SETTING_INT, "[200]", "100..599", "Status codes that say that the key is there.", VRD_SETTING_LIST),
     vrd::setting("absent", VRD_SETTING_INT, "[404]", "100..599", "Status codes that say that it is not. Any other is no answer.", VRD_SETTING_LIST),
-    vrd::setting("value", VRD_SETTING_TEXT, "", "0..256", "JSON pointer to the value: /destination. A list is joined with commas; null, or nothing there: the key is not there. Empty: the whole body."),
+    vrd::setting("value", VRD_SETTING_TEXT, "\"\"", "0..256", "JSON pointer to the value: /destination. A list is joined with commas; null, or nothing there: the key is not there. Empty: the whole body."),
     vrd::setting("cache", VRD_SETTING_DURATION, "1m", "0s..1d", "How long a value is kept."),
     vrd::setting("cache_negative", VRD_SETTING_DURATION, "10s", "0s..1d", "How long it is kept that a key is not there."),
     vrd::setting("cache_size", VRD_SETTING_INT, "10000", "0..1000000", "Keys kept, on each loop."),
