@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# ./dev run: a server on loopback that takes one real message for demo.test and relays it to a second process, which stores it in a
-# Maildir. Says where the message went, what to try next, and how to stop. With --once it stops by itself: exit 0 = stored.
+# ./dev run: a server on loopback with four plugins. It takes one message for demo.test, which a plugin stores in a Maildir, and refuses
+# one by a rule. Shows what each plugin said, what to try next, and how to stop. With --once it stops by itself: exit 0 = one stored, one
+# refused. VEREDUS_BUILD names another build directory.
 set -euo pipefail
 once=no
 case "${1:-}" in
@@ -10,18 +11,19 @@ case "${1:-}" in
 esac
 
 top=$PWD
-daemon=build/core/main/veredusd command=build/core/main/veredus sink=build/tests/tools/veredus-sink
-dir=$top/build/demo
+build=${VEREDUS_BUILD:-$top/build}
+daemon=$build/core/main/veredusd command=$build/core/main/veredus
+dir=$build/demo
 [ ${#dir} -le 80 ] || dir=$(mktemp -d)  # the path of a Unix socket is bounded
 mkdir -p "$dir"
 # What an earlier demonstration left in its queue would be delivered now; begin with an empty one.
 rm -rf "$dir/conf.d" "$dir/spool" "$dir/state" "$dir/log"
-mkdir -p "$dir/conf.d" "$dir/maildir"
-daemon_pid='' sink_pid=''
+mkdir -p "$dir/conf.d" "$dir/mailboxes"
+daemon_pid=''
 
 stop() {
   trap - EXIT INT TERM
-  for pid in $daemon_pid $sink_pid; do kill "$pid" 2>/dev/null && wait "$pid" 2>/dev/null || true; done
+  if [ -n "$daemon_pid" ] && kill "$daemon_pid" 2>/dev/null; then wait "$daemon_pid" || true; fi
 }
 trap stop EXIT
 trap 'echo; exit 0' INT TERM
@@ -40,10 +42,6 @@ free_port() {
   fail "no free port among $*"
 }
 
-"$sink" --listen 127.0.0.1:0 --hostname mailbox.demo.test --maildir "$dir/maildir" >"$dir/sink" 2>"$dir/sink.err" &
-sink_pid=$!
-wait_for 10 grep -q ready "$dir/sink" || fail "the mailbox process did not start: $(cat "$dir/sink.err")"
-mailbox=$(sed -n 's/^ready //p' "$dir/sink" | head -n 1)
 port=$(free_port 2525 2535 2545 25250 25251 25252)
 
 cat >"$dir/conf.d/00-core.yaml" <<YAML
@@ -56,15 +54,34 @@ core:
     - { address: "127.0.0.1:$port", role: mx }
   relay_domains: [demo.test]
   routes:
-    - { match: demo.test, to: ["smtp://$mailbox"] }
+    - { match: demo.test, to: ["plugin:deliver-maildir"] }
+  log_level: debug  # so that the verdict of every hook is logged
+YAML
+cat >"$dir/conf.d/10-access.yaml" <<YAML
+plugin: access
+rules:
+  - { name: no-offers, when: { sender: "@offers.test" }, action: reject, reply: "5.7.1 Mail from offers.test is not taken here" }
+YAML
+cat >"$dir/conf.d/25-greylist.yaml.off" <<YAML
+plugin: greylist
+delay: 10s
+exempt: []  # else loopback is exempt
+YAML
+cat >"$dir/conf.d/40-header.yaml" <<YAML
+plugin: header
+rules:
+  - { name: mark, add: [{ name: X-Demo, value: "{sender} said {helo} from {client}" }] }
+YAML
+cat >"$dir/conf.d/70-deliver-maildir.yaml" <<YAML
+plugin: deliver-maildir
+root: $dir/mailboxes
 YAML
 
 "$daemon" --conf "$dir/conf.d" 2>"$dir/log" &
 daemon_pid=$!
 "$command" --conf "$dir/conf.d" status --wait 15 >/dev/null || fail "veredusd did not become ready"
 
-# One message, by hand: each line waits for its reply.
-exec 5<>"/dev/tcp/127.0.0.1/$port"
+# By hand: each line waits for its reply.
 expect() {
   local line
   while IFS= read -r -t 10 line <&5; do
@@ -75,8 +92,15 @@ expect() {
   reply=$line
 }
 say() { printf '%s\r\n' "$1" >&5; expect "$2"; }
-expect 2
-say "EHLO client.demo.test" 2
+hello() {
+  exec 5<>"/dev/tcp/127.0.0.1/$port"
+  expect 2
+  say "EHLO client.demo.test" 2
+}
+goodbye() { say QUIT 2; exec 5>&-; }
+
+# The message that passes.
+hello
 say "MAIL FROM:<you@client.demo.test>" 2
 say "RCPT TO:<friend@demo.test>" 2
 say "DATA" 3
@@ -84,34 +108,55 @@ printf '%s\r\n' "From: You <you@client.demo.test>" "To: Friend <friend@demo.test
   "Date: $(LC_ALL=C date -R)" "Message-ID: <first.$$@client.demo.test>" "" "It arrived." >&5
 say "." 2
 accepted=$reply
-say "QUIT" 2
-exec 5>&-
+goodbye
+
+# The one that a rule refuses.
+hello
+say "MAIL FROM:<cheap@offers.test>" 5
+refused=$reply
+goodbye
 
 id=${accepted##* }
-final() { grep "\"id\":\"$id\"" "$dir/log" | grep -q '"event":"message.finished"'; }
+of_message() { grep "\"id\":\"$id\"" "$dir/log"; }
+final() { of_message | grep -q '"event":"message.finished"'; }
+by_rule() { grep '"event":"hook.decided"' "$dir/log" | grep -q 'no-offers'; }
 wait_for 15 final || fail "message $id was accepted but not delivered within 15 s"
-stored=$(grep -rl "first.$$@client" "$dir/maildir/new" | head -n 1)
+stored=$(grep -rl "first.$$@client" "$dir/mailboxes/demo.test/friend/Maildir/new" | head -n 1)
 [ -n "$stored" ] || fail "message $id was delivered, but the Maildir does not have it"
+grep -q '^X-Demo: ' "$stored" || fail "the plugin header has not marked $stored"
+wait_for 5 by_rule || fail "a message was refused ($refused), but not by the rule of the plugin access"
 
 cat <<TEXT
 
-veredusd accepts mail for demo.test on 127.0.0.1:$port.
-One message was sent; the server said: $accepted
+veredusd accepts mail for demo.test on 127.0.0.1:$port, with these plugins:
+$("$command" --conf "$dir/conf.d" plugin list | grep 'enabled by' | sed 's/^/  /')
 
-Its path, from the log ($dir/log):
-$(grep "\"id\":\"$id\"" "$dir/log" | "$command" log | sed 's/^/  /')
+One message was sent; the server said: $accepted
+Its path, from the log ($dir/log); the verdict of each plugin is in the lines of "hook":
+$(of_message | "$command" log | sed 's/^/  /')
 
 It was stored in
   $stored
+
+A second one was refused: $refused
+$(grep '"event":"hook.decided"' "$dir/log" | "$command" log | sed 's/^/  /')
+
+What the plugins did so far (veredus plugin stats):
+$("$command" --conf "$dir/conf.d" plugin stats | sed 's/^/  /')
 
 TEXT
 [ "$once" = no ] || exit 0
 cat <<TEXT
 Try next, in another terminal:
-  export VEREDUS_CONF=$dir/conf.d
-  $top/$command status
-  $top/$command queue list
-  $top/$command log follow
+  export VEREDUS_CONF=$dir/conf.d PATH=$build/core/main:\$PATH
+  veredus status
+  veredus queue list
+  veredus log follow
+  veredus plugin list                     # what there is
+  veredus plugin order                    # which plugin is asked when
+  veredus enable greylist                 # then send a message: it has to wait 10 s
+  edit $dir/conf.d/10-access.yaml and:  veredus reload
+  veredus plugin new hello                # your own plugin: sdk/README.md, "The first plugin in ten minutes"
 and send more mail to 127.0.0.1:$port. Control-C stops everything.
 TEXT
 wait "$daemon_pid"
