@@ -161,7 +161,9 @@ bool Runner::proceed(StageProgress& progress) {
     progress.ended = measure(hook, info, progress.began);
     hook.counters().answered(verdict.action);
     if (verdict.action == Action::next && call.plain() && verdict.reply.code == 0 && !(progress.stream() && rewrites(hook))) {
-      if (!progress.stream()) ++progress.next;
+      if (progress.stream()) continue;
+      log_verdict(progress, verdict);
+      ++progress.next;
       continue;
     }
     Answered answered;
@@ -314,8 +316,9 @@ void Runner::tell(Stage stage, const Subject& subject, const HookState& state) {
 void Runner::tell(Stage stage, const Subject& subject) { tell(stage, subject, begin()); }
 
 void Runner::log_verdict(const StageProgress& progress, const Verdict& verdict) {
-  if (verdict.action == Action::next) return;
-  const EventDef& event = verdict.action == Action::ok ? events::kHookVerdict : events::kHookDecided;
+  if (verdict.action == Action::next && progress.stream()) return;  // it passed one piece of many
+  bool passed = verdict.action == Action::next || verdict.action == Action::ok;
+  const EventDef& event = passed ? events::kHookVerdict : events::kHookDecided;
   if (!log_.wants(event.severity)) return;
   log_.write(event, {{"plugin", progress.hook().info().plugin},
                      {"stage", progress.info.name},
