@@ -8,8 +8,7 @@ import subprocess
 import tempfile
 import time
 
-from lib_base import BUILD, VEREDUS, free_port, run_tests, work_dir
-from lib_dns import FakeDns
+from lib_veredus import BUILD, VEREDUS, Daemon, FakeDns, Smtp, free_port, run_tests, work_dir
 
 OBJECTS = os.path.join(BUILD, "core/plugin/test_plugins")
 CORE = 'core: { state: STATE, control: STATE/control, listeners: [{ address: "127.0.0.1:PORT" }] }\n'
@@ -202,6 +201,58 @@ def test_disable_refuses_what_others_need():
             assert "/conf.d/40-good.yaml:3:8: there is no table 'users'" in host.run("disable", "good/users", code=78)
         host.run("disable", "good/asks")
         assert sorted(host.fragments()) == ["00-core.yaml", "30-good.yaml", "40-good.yaml.off"], host.fragments()
+
+
+@contextlib.contextmanager
+def running(**fragments):
+    """A daemon that knows the plugins of a host, and that host; `fragments` of conf.d."""
+    with Host("good", "recorder") as host:
+        files = {name.replace("_", "-").removeprefix("f") + ".yaml": text for name, text in fragments.items()}
+        with Daemon(files=files, env={"VEREDUS_PLUGINS": os.path.join(host.dir, "plugins")}) as daemon:
+            host.conf = daemon.conf
+            yield host, daemon
+
+
+def in_use(daemon):
+    return sorted(row["plugin"] for row in daemon.cmd("plugin", "stats", json=True) if row["generations"])
+
+
+def test_a_running_daemon_takes_what_is_enabled_and_disabled():
+    with running() as (host, daemon):
+        host.write("conf/30-good.yaml", "plugin: good\ndelay: 7m\n")
+        text = host.run("enable", "good")
+        assert "a copy of /conf/30-good.yaml; the daemon has reloaded" in text, text
+        assert in_use(daemon) == ["good"] and daemon.events("plugin.started", plugin="good")
+        host.write("conf/40-recorder.yaml", "plugin: recorder\nrefuse: eve@example.test\n")
+        assert "the daemon has reloaded" in host.run("enable", "recorder")
+        with Smtp(daemon.port) as client:
+            client.hello()
+            client.cmd("MAIL FROM:<a@example.test>", 250)
+            client.cmd("RCPT TO:<eve@example.test>", 551)
+            assert "the daemon has reloaded" in host.run("disable", "recorder")
+            client.cmd("RCPT TO:<eve@example.test>", 551)  # a session keeps the plugins that it began with
+        with Smtp(daemon.port) as client:
+            client.hello()
+            client.cmd("MAIL FROM:<a@example.test>", 250)
+            client.cmd("RCPT TO:<eve@example.test>", 250)
+        assert in_use(daemon) == ["good"], daemon.cmd("plugin", "stats")
+        assert sorted(host.fragments()) == ["00-core.yaml", "30-good.yaml", "40-recorder.yaml.off"]
+
+
+def test_what_a_running_daemon_refuses_is_undone():
+    with running(f30_good="plugin: good\n") as (host, daemon):
+        host.write("conf/40-recorder.yaml", "plugin: recorder\nfail: true\n")  # its settings are good, and it refuses to start
+        with unchanged(host):
+            text = host.run("enable", "recorder", code=78)
+            assert "40-recorder.yaml:2:7: told to fail" in text and "the daemon refused it: everything is as it was" in text, text
+        daemon.write("40-recorder.yaml.off", "plugin: recorder\nfail: true\n")
+        with unchanged(host):
+            assert "everything is as it was" in host.run("enable", "recorder", code=78)
+        assert in_use(daemon) == ["good"], daemon.cmd("plugin", "stats")
+        daemon.cmd("reload")
+        daemon.write("40-recorder.yaml.off", "plugin: recorder\n")
+        assert "the daemon has reloaded" in host.run("enable", "recorder")
+        assert in_use(daemon) == ["good", "recorder"]
 
 
 def test_commands_of_plugins_are_listed():
