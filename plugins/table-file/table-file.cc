@@ -63,7 +63,9 @@ class TableFile : public vrd::Plugin<> {
       std::string error;
     };
     void wait() {
-      host.after(plugin.check).then([this](vrd::TimerResult) { look(); });
+      host.after(plugin.check).then([this](vrd::TimerResult rang) {
+        if (rang.ok()) look();  // else the shard ends: it would be called again at once, for ever
+      });
     }
     void look() {
       host.work([&owner = plugin] {
