@@ -7,6 +7,7 @@
 #include <array>
 
 #include "base/text.h"
+#include "plugin/loop_services.h"
 
 namespace veredus {
 
@@ -105,6 +106,18 @@ struct Row {
   Read read;
 };
 
+constexpr std::string_view kRoles[] = {"mx", "submission", "relay", "lmtp"};  // in the order of Role
+
+// By the settings in force: a listener keeps its role as long as it is open. Known on loops.
+Attribute role_of(const Origin& origin) {
+  LoopServices* here = LoopServices::here();
+  if (!here || !here->settings || origin.listener.empty()) return {};
+  SettingsPtr settings = here->settings();
+  for (const ListenerSettings& listener : settings->listeners)
+    if (listener.address.text() == origin.listener) return made(std::string(kRoles[static_cast<size_t>(listener.role)]));
+  return {};
+}
+
 bool from_client(const Origin& origin) { return static_cast<bool>(origin.client.ip); }
 
 constexpr Row kSession[] = {
@@ -116,6 +129,7 @@ constexpr Row kSession[] = {
      }},
     {VRD_ATTR_CLIENT_NAME, [](const Shown& s) { return of_origin(s, [](const Origin& o) { return kept_unless_empty(o.client_name); }); }},
     {VRD_ATTR_LISTENER_ADDRESS, [](const Shown& s) { return of_origin(s, [](const Origin& o) { return kept_unless_empty(o.listener); }); }},
+    {VRD_ATTR_LISTENER_ROLE, [](const Shown& s) { return of_origin(s, role_of); }},
     {VRD_ATTR_PROTOCOL, [](const Shown& s) { return of_origin(s, [](const Origin& o) { return made(std::string(protocol_name(o.protocol))); }); }},
     {VRD_ATTR_HELO, [](const Shown& s) { return of_origin(s, [](const Origin& o) { return kept_unless_empty(o.helo); }); }},
     {VRD_ATTR_TLS_VERSION, [](const Shown& s) { return of_origin(s, [](const Origin& o) { return made_unless_empty(tls_part(o, false)); }); }},

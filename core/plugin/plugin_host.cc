@@ -97,11 +97,13 @@ Task<Status> PluginHost::start(Generation& generation) {
   co_return out;
 }
 
+// Who connects after the answer to a reload meets the new generation: this loop takes it now, the others before what it posts to them later.
 void PluginHost::commit(std::shared_ptr<Generation> generation) {
   for (size_t i = 0; i < loops_.size(); ++i) {
     Runner* runner = loops_[i]->runner;
     auto hooks = generation->hook_set(static_cast<unsigned>(i), generation);
-    loops_[i]->loop.post_call([runner, hooks = std::move(hooks)]() mutable { runner->use(std::move(hooks)); });
+    if (loops_[i]->loop.on_loop_thread()) runner->use(std::move(hooks));
+    else loops_[i]->loop.post_call([runner, hooks = std::move(hooks)]() mutable { runner->use(std::move(hooks)); });
   }
   std::lock_guard lock(mutex_);
   current_.swap(generation);
