@@ -14,14 +14,19 @@ namespace veredus {
 namespace {
 
 constexpr Millis kLongestWait{3'600'000};
-constexpr vrd_verdict kNothingSaid{};
 
 uint64_t steady_nanos() {
   auto now = std::chrono::steady_clock::now().time_since_epoch();
   return static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(now).count());
 }
 
-bool nothing_said(const vrd_verdict& verdict) { return std::memcmp(&verdict, &kNothingSaid, sizeof verdict) == 0; }
+// Word by word, since a call of memcmp() is a tenth of what a call of a hook may cost.
+bool nothing_said(const vrd_verdict& verdict) {
+  uint64_t words[sizeof(vrd_verdict) / sizeof(uint64_t)], any = 0;
+  std::memcpy(words, &verdict, sizeof words);
+  for (uint64_t word : words) any |= word;
+  return any == 0;
+}
 
 bool is_told(Stage stage) { return stage_info(stage).kind == StageKind::told; }
 
