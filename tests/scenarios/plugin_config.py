@@ -5,7 +5,6 @@ import json
 import os
 import shutil
 import subprocess
-import tempfile
 import time
 
 from lib_veredus import BUILD, VEREDUS, Daemon, FakeDns, Smtp, free_port, run_tests, work_dir
@@ -37,7 +36,7 @@ class Host:
 
     def run(self, *words, code=0, cwd=None):
         """Everything printed, the directory's name taken out of it."""
-        env = {**os.environ, "VEREDUS_PLUGINS": os.path.join(self.dir, "plugins"), "VEREDUS_CONF": self.conf}
+        env = {**os.environ, "VEREDUS_PLUGINS": os.path.join(self.dir, "plugins"), "VEREDUS_CONF": self.conf, "TMPDIR": self.dir}
         done = subprocess.run([VEREDUS, *words], capture_output=True, text=True, timeout=60, env=env, cwd=cwd or self.dir, check=False)
         text = (done.stdout + done.stderr).replace(self.dir, "")
         assert done.returncode == code, f"veredus {' '.join(words)}: exit {done.returncode}\n{text}"
@@ -278,7 +277,7 @@ def test_commands_run_without_daemon_and_configuration():
             assert host.run("--dns", dns.address, "offline", "ask", "none.test") == ""
             host.run("offline", "ask", "b.test", f"--dns={dns.address}", code=69)
         assert "unknown command 'offline" in host.run("offline", "sing", code=64)
-        assert not [name for name in os.listdir(tempfile.gettempdir()) if name.startswith("veredus-offline-")], "a directory was left"
+        assert not [name for name in os.listdir(host.dir) if name.startswith("veredus-offline-")], "a directory was left"
 
 
 def test_a_command_that_hangs_ends_in_time():
