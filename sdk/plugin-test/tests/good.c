@@ -115,7 +115,7 @@ static vrd_status at_mail(void *shard, vrd_stage *stage, vrd_verdict *out) {
   good *self = shard;
   vrd_value sender;
   self->message->attr(self->hook->view(stage), VRD_ATTR_SENDER, &sender);
-  if (!self->kv || sender.kind != VRD_TEXT || sender.text.len == 0 || sender.text.len > 500) return VRD_OK;
+  if (!self->kv || sender.kind != VRD_TEXT || sender.text.len == 0 || sender.text.len > 500 || memchr(sender.text.ptr, 0, sender.text.len)) return VRD_OK;
   vrd_kv_op op = {VRD_SIZED(vrd_kv_op), VRD_KV_ADD, 0, 0, sender.text, {"", 0}, 60000, 1, 0, 0};
   const vrd_kv_op *ops[] = {&op};
   wait *w = new_wait(self, stage);
