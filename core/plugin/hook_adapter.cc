@@ -131,18 +131,16 @@ void CHook::answer_carried(vrd_stage& stage, bool ok, const vrd_verdict& verdict
   if (waits) {
     answer.edits = std::move(stage.edits.list);
     answer.body = std::move(stage.emitted);
-    std::optional<HookAnswer> whole = record_.serial()->suspend(token, std::move(answer), stage.wait);
-    if (whole) services_.runner->pending().complete(token, std::move(*whole));
+    bool answered = record_.serial()->suspend(token, std::move(answer), stage.wait, services_.runner->pending());
     // The runner gave the longest time there is; the hook asked for less.
-    if (!whole) services_.loop.post_call([runner = services_.runner, token, wait = stage.wait] { runner->pending().limit(token, wait); });
+    if (!answered) services_.loop.post_call([runner = services_.runner, token, wait = stage.wait] { runner->pending().limit(token, wait); });
     return;
   }
-  record_.serial()->end(token);
   if (ok && verdict.action == VRD_PENDING) record_.misbehaved("hook call", "pending without a token");
   if (ok) answer = to_answer(verdict, stage.edits, info().stage, record_, "hook call");
   if (!ok || answer.verdict.action == Action::pending) answer.verdict = fault();
   answer.body = std::move(stage.emitted);
-  services_.runner->pending().complete(token, std::move(answer));
+  record_.serial()->end(token, std::move(answer), services_.runner->pending());
 }
 
 void CHook::cancel(PendingToken token) {

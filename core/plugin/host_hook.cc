@@ -56,13 +56,9 @@ std::unique_ptr<vrd_edits> taken(vrd_edits* edits, bool& sound) {
 }
 
 vrd_status deliver(PendingTable& table, PluginRecord* record, vrd_pending token, HookAnswer answer) {
-  bool late = false;
-  if (record && record->serial()) {
-    SerialCalls::Take how = record->serial()->answer(token, answer);
-    if (how == SerialCalls::Take::kept) return VRD_OK;
-    late = how == SerialCalls::Take::twice;
-  }
-  if (!late && table.complete(token, std::move(answer)) == Completion::taken) return VRD_OK;
+  SerialCalls* serial = record ? record->serial() : nullptr;
+  bool taken = serial ? serial->answer(token, std::move(answer), table) : table.complete(token, std::move(answer)) == Completion::taken;
+  if (taken) return VRD_OK;
   if (record) record->late("core.hook complete");
   return VRD_E_LATE;
 }

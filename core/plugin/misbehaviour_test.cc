@@ -1,5 +1,6 @@
 // Plugins that do what they may not: named in the log, contained, and the stage comes to its end.
 #include "plugin/host_test_rig.h"
+#include "plugin/serial_calls.h"
 
 using namespace veredus;
 using namespace veredus::test;
@@ -31,6 +32,10 @@ const Misdeed kMisdeeds[] = {
 Task<void> wait_for_plugin(Runner* runner, HookState* state) {
   Subject subject;
   (void)co_await runner->run(Stage::rcpt, subject, *state);
+}
+
+Task<void> take_answer(PendingCall* waiting, std::optional<HookAnswer>* out) {
+  *out = co_await waiting->answer();
 }
 
 Decision commit(HostRig& rig, const std::string& plugin, const std::string& how) {
@@ -136,4 +141,35 @@ TEST_CASE("who goes away while a plugin waits is told of once") {
   }
   CHECK(rig.host->stats()[0].stages[0].pending == 0);
   CHECK(rig.ask(Stage::rcpt).verdict.action == Action::next);  // too late, and nothing happens
+}
+
+TEST_CASE("a call of a serial plugin that is suspended while it is answered has one winner, and its edits come first") {
+  HostRig rig;
+  PendingTable& table = rig.runner().pending();
+  for (int round = 0; round < 3'000; ++round) {
+    SerialCalls calls;
+    PendingCall waiting(table);
+    PendingToken token = waiting.open(Millis(60'000));
+    calls.begin(token);
+    std::atomic<bool> go{false};
+    bool second = false;
+    std::thread other([&] {
+      while (!go) {
+      }
+      second = calls.answer(token, HookAnswer(), table);
+    });
+    HookAnswer so_far;
+    so_far.edits.emplace_back(AddNote{"a", "b"});
+    bool first = round % 2 == 0 && calls.answer(token, HookAnswer(), table);
+    go = true;
+    calls.suspend(token, std::move(so_far), Millis(60'000), table);
+    other.join();
+    CHECK(first + second == 1);
+    std::optional<HookAnswer> answer;
+    Scope scope(rig.main());
+    scope.spawn(take_answer(&waiting, &answer));
+    rig.until([&] { return answer.has_value(); });
+    REQUIRE(answer);
+    CHECK(answer->edits.size() == 1);
+  }
 }

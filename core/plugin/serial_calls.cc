@@ -23,23 +23,26 @@ void SerialCalls::sweep() {
   sweep_at_ = std::max<size_t>(1024, calls_.size() * 2);
 }
 
-std::optional<HookAnswer> SerialCalls::suspend(PendingToken token, HookAnswer so_far, Millis wait) {
+bool SerialCalls::suspend(PendingToken token, HookAnswer so_far, Millis wait, PendingTable& table) {
   std::lock_guard lock(mutex_);
   if (calls_.size() >= sweep_at_) sweep();
   Call& call = calls_[token];
   call.running = false;
   call.useless_after = std::chrono::steady_clock::now() + wait;
   call.so_far = std::move(so_far);
-  if (!call.early) return std::nullopt;
+  if (!call.early) return false;
   merge_answers(call.so_far, std::move(*call.early));
-  HookAnswer out = std::move(call.so_far);
+  table.complete(token, std::move(call.so_far));
   calls_.erase(token);
-  return out;
+  return true;
 }
 
-void SerialCalls::end(PendingToken token) {
+void SerialCalls::end(PendingToken token, HookAnswer answer, PendingTable& table) {
   std::lock_guard lock(mutex_);
+  std::optional<HookAnswer> early = std::move(calls_[token].early);
   calls_.erase(token);
+  if (early) merge_answers(answer, std::move(*early));
+  table.complete(token, std::move(answer));
 }
 
 bool SerialCalls::forget(PendingToken token) {
@@ -47,20 +50,20 @@ bool SerialCalls::forget(PendingToken token) {
   return calls_.erase(token) != 0;
 }
 
-SerialCalls::Take SerialCalls::answer(PendingToken token, HookAnswer& answer) {
+bool SerialCalls::answer(PendingToken token, HookAnswer answer, PendingTable& table) {
   std::lock_guard lock(mutex_);
   auto found = calls_.find(token);
-  if (found == calls_.end()) return Take::unknown;
+  if (found == calls_.end()) return table.complete(token, std::move(answer)) == Completion::taken;
   Call& call = found->second;
   if (call.running) {
-    if (call.early) return Take::twice;
+    if (call.early) return false;
     call.early = std::move(answer);
-    return Take::kept;
+    return true;
   }
   merge_answers(call.so_far, std::move(answer));
-  answer = std::move(call.so_far);
+  HookAnswer whole = std::move(call.so_far);
   calls_.erase(found);
-  return Take::merged;
+  return table.complete(token, std::move(whole)) == Completion::taken;
 }
 
 }  // namespace veredus

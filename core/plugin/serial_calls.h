@@ -1,5 +1,6 @@
 // SerialCalls: calls of a serial plugin that were carried to its loop and wait for their answer. Keeps what a hook wanted before it
-// deferred, and an answer that comes while the hook still runs, so that both reach the waiting side as one. [any]
+// deferred, and an answer that comes while the hook still runs, so that both reach the waiting side as one. Tokens are completed within the
+// mutex: whoever finds no call here any more finds the token decided. [any]
 #pragma once
 
 #include <chrono>
@@ -15,17 +16,15 @@ class SerialCalls {
  public:
   // Around the call, on the serving loop.
   void begin(PendingToken token);
-  // The hook has deferred and returned: what it said so far. An answer that came meanwhile is given back, with that in front.
-  // `wait`: how long an answer can be of use.
-  std::optional<HookAnswer> suspend(PendingToken token, HookAnswer so_far, Millis wait);
-  // The hook has answered at once: nobody else may any more.
-  void end(PendingToken token);
+  // The hook has deferred and returned: what it said so far. True: an answer came meanwhile, and went out behind that. `wait`: how long
+  // an answer can be of use.
+  bool suspend(PendingToken token, HookAnswer so_far, Millis wait, PendingTable& table);
+  // The hook has answered at once; an answer that came while it ran was first, and goes out instead.
+  void end(PendingToken token, HookAnswer answer, PendingTable& table);
   // False: nobody waits for it, or did when it was aborted.
   bool forget(PendingToken token);
-
-  enum class Take : uint8_t { unknown, kept, twice, merged };
-  // An answer. kept: it goes with the return of the hook. merged: `answer` is complete now and to be delivered by the caller.
-  Take answer(PendingToken token, HookAnswer& answer);
+  // An answer through the token. False: too late.
+  bool answer(PendingToken token, HookAnswer answer, PendingTable& table);
 
  private:
   struct Call {
