@@ -103,7 +103,7 @@ Verdict CHook::carry(HookCall& call) {
 void CHook::carried(std::shared_ptr<const HookView> picture, PendingToken token) {
   Shard* shard = instance_.here();
   LoopServices* here = LoopServices::here();
-  if (!shard || !here) return;
+  if (!shard || !here) return unserved(token);
   Subject subject = picture->subject();
   if (token != 0) record_.serial()->begin(token);
   uint64_t began = steady_nanos();
@@ -122,6 +122,13 @@ void CHook::carried(std::shared_ptr<const HookView> picture, PendingToken token)
   }
   if (token != 0) answer_carried(stage, ok, verdict);
   here->calls->end(stage);
+}
+
+// Its shard is gone: nobody will answer, and the session must not wait for that.
+void CHook::unserved(PendingToken token) {
+  HookAnswer answer;
+  answer.verdict = fault();
+  if (token != 0) services_.runner->pending().complete(token, std::move(answer));
 }
 
 void CHook::answer_carried(vrd_stage& stage, bool ok, const vrd_verdict& verdict) {

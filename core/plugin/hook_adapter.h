@@ -37,6 +37,7 @@ class CHook final : public Hook {
   Verdict conclude(vrd_stage& stage, const vrd_verdict& verdict, HookCall& call);
   Verdict carry(HookCall& call);
   void carried(std::shared_ptr<const HookView> picture, PendingToken token);  // on the serving loop
+  void unserved(PendingToken token);
   void answer_carried(vrd_stage& stage, bool ok, const vrd_verdict& verdict);
   void tell_cancelled(PendingToken token);
 
