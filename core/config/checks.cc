@@ -229,11 +229,31 @@ void check_times(const Draft& draft, Problems& problems) {
 }
 
 void check_tls(const Draft& draft, Problems& problems) {
-  for (size_t i = 0; i < draft.settings.listeners.size(); ++i)
-    if (draft.settings.listeners[i].tls_implicit)
+  const Settings& settings = draft.settings;
+  bool certificate = !settings.tls.certificates.empty() || !settings.tls.certificate_table.empty();
+  for (size_t i = 0; i < settings.listeners.size(); ++i)
+    if (settings.listeners[i].tls == ListenerTls::implicit && !certificate)
       problems.error(draft.place(at_index("listeners", i) + ".tls"),
-                     "listeners[].tls: this version cannot do TLS yet, and a clear listener in its place "
-                     "would be unsafe");
+                     "listeners[].tls: implicit TLS needs a certificate (set tls.certificates)");
+  if (settings.tls.outbound_cert.empty() != settings.tls.outbound_key.empty()) {
+    std::string given = settings.tls.outbound_key.empty() ? "tls.outbound_cert" : "tls.outbound_key";
+    problems.error(draft.place(given), given + ": tls.outbound_cert and tls.outbound_key go together");
+  }
+}
+
+void check_credentials(const Draft& draft, Problems& problems) {
+  const Settings& settings = draft.settings;
+  for (size_t i = 0; i < settings.routes.size(); ++i) {
+    const std::string& name = settings.routes[i].credentials;
+    if (!name.empty() && !settings.credentials.contains(name))
+      problems.error(draft.place(at_index("routes", i) + ".credentials"), "routes[].credentials: there is no entry " + in_quotes(name) + " in credentials");
+  }
+  for (const auto& [name, entry] : settings.credentials) {
+    int ways = !entry.password.empty() + !entry.password_file.empty() + !entry.table.empty() + !entry.token_file.empty() + !entry.token_url.empty();
+    if (ways != 1)
+      problems.error(draft.place("credentials." + name),
+                     "credentials." + name + ": exactly one of password, password_file, table, token_file and token_url is needed");
+  }
 }
 
 void check_planned(const Draft& draft, Problems& problems) {
@@ -260,6 +280,7 @@ void check_settings(const Draft& draft, Problems& problems) {
   check_control(draft, problems);
   check_times(draft, problems);
   check_tls(draft, problems);
+  check_credentials(draft, problems);
   check_planned(draft, problems);
 }
 

@@ -118,7 +118,7 @@ TEST_CASE("nothing configured: the defaults of the contract") {
   CHECK(s.relay_domains.empty());
   CHECK(s.proxy_networks.empty());
   CHECK(s.xclient_networks.empty());
-  CHECK(s.tls.outbound == TlsOutbound::opportunistic);
+  CHECK(s.tls.outbound == TlsLevel::opportunistic);
   CHECK(texts(s.tls.trusted_resolvers) == Texts{"127.0.0.0/8", "::1/128"});
 }
 
@@ -174,7 +174,7 @@ listeners:
   CHECK(s.listeners[2].role == Role::relay);
   CHECK(s.listeners[2].address.text() == "[::1]:2527");
   CHECK(s.listeners[3].role == Role::mx);
-  CHECK_FALSE(s.listeners[3].tls_implicit);
+  CHECK(s.listeners[3].tls == ListenerTls::starttls);
 }
 
 TEST_CASE("fail-over and balance in a route") {
@@ -247,8 +247,24 @@ TEST_CASE("tls is read") {
       "}");
   REQUIRE(s.tls.certificates.size() == 1);
   CHECK(s.tls.certificates[0].key == "/a.key");
-  CHECK(s.tls.outbound == TlsOutbound::none);
+  CHECK(s.tls.outbound == TlsLevel::none);
   CHECK(texts(s.tls.trusted_resolvers) == Texts{"192.0.2.1/32"});
+}
+
+TEST_CASE("policies, accounts and credentials are read") {
+  Settings s = good(
+      "tls: { policies: [{ match: .B.Test, level: dane-only }, { match: '*', level: verify, names: [.c.test] }] }\n"
+      "auth: { mechanisms: [PLAIN, SCRAM-SHA-256], senders: { '@a.test': [ann, bob], '*': ['*'] } }\n"
+      "credentials: { smart: { user: ann, password: secret } }\n"
+      "routes: [{ match: '*', to: ['smtp://smart.test'], tls: verify, credentials: smart }]");
+  REQUIRE(s.tls.policies.size() == 2);
+  CHECK(s.tls.policies[0].match == ".b.test");
+  CHECK(s.tls.policies[0].level == TlsLevel::dane_only);
+  CHECK(s.tls.policies[1].names == Texts{".c.test"});
+  CHECK(s.auth.senders.at("@a.test") == Texts{"ann", "bob"});
+  CHECK(s.credentials.at("smart").password == "secret");
+  CHECK(s.routes[0].tls == "verify");
+  CHECK(parse_tls_level(s.routes[0].tls) == TlsLevel::verify);
 }
 
 TEST_CASE("plugin fragments are kept with their places") {

@@ -213,4 +213,16 @@ bool matches_any_domain(const std::vector<std::string>& patterns, std::string_vi
                      [domain](const std::string& pattern) { return matches_domain(pattern, domain); });
 }
 
+namespace {
+constexpr std::string_view kTlsLevels[] = {"none", "opportunistic", "encrypt", "verify", "dane", "dane-only", "mta-sts"};
+}
+
+std::optional<TlsLevel> parse_tls_level(std::string_view text) {
+  for (size_t i = 0; i < std::size(kTlsLevels); ++i)
+    if (kTlsLevels[i] == text) return static_cast<TlsLevel>(i);
+  return std::nullopt;
+}
+
+std::string_view tls_level_text(TlsLevel level) { return kTlsLevels[static_cast<size_t>(level)]; }
+
 }  // namespace veredus

@@ -19,13 +19,16 @@ namespace veredus {
 enum class Role : uint8_t { mx, submission, relay, lmtp };
 enum class IpPreference : uint8_t { system, ipv4, ipv6, ipv4_only, ipv6_only };
 enum class BareNewlines : uint8_t { reject, normalise };
-enum class TlsOutbound : uint8_t { none, opportunistic };
+// How a connection to a next hop is secured, in words of `tls.outbound`, from weakest to strictest.
+enum class TlsLevel : uint8_t { none, opportunistic, encrypt, verify, dane, dane_only, mta_sts };
+enum class ListenerTls : uint8_t { starttls, implicit, none };
+enum class UnlistedSender : uint8_t { allow, refuse };
 
 struct ListenerSettings {
   Endpoint address;
   Role role = Role::mx;
   bool proxy = false;
-  bool tls_implicit = false;
+  ListenerTls tls = ListenerTls::starttls;
   bool operator==(const ListenerSettings&) const = default;
 };
 
@@ -58,6 +61,8 @@ struct RouteSettings {
   NextHops to;        // outer list: fail-over in order; inner list: balanced
   std::string pool;   // source pool; empty = default
   IpPreference ip = IpPreference::system;
+  std::string tls;            // a level (parse_tls_level); empty = as tls.policies and tls.outbound say
+  std::string credentials;      // a name of Settings::credentials; empty = no AUTH
 };
 
 struct SourceSettings {  // one sending identity
@@ -149,10 +154,61 @@ struct CertificateSettings {
   std::string key;
 };
 
+struct TlsPolicySettings {
+  std::string match;  // recipient domains: "a.test", ".a.test" or "*", in lower case
+  TlsLevel level = TlsLevel::opportunistic;
+  std::vector<std::string> names;  // verify: of the certificate; empty: the name of the next hop, or of the domain for mx
+  std::string ca;                  // verify: file of trust anchors; empty: tls.ca
+  std::vector<std::string> fingerprints;  // verify: any of these certificates, and nothing else is looked at
+};
+
 struct TlsSettings {
   std::vector<CertificateSettings> certificates;
-  TlsOutbound outbound = TlsOutbound::none;
-  std::vector<Network> trusted_resolvers;  // whose AD bit is believed
+  std::string certificate_table;  // server name -> "CERT KEY"; empty: none
+  uint32_t certificate_cache = 0;
+  std::string priority;           // GnuTLS priority string; empty: the safe default
+  std::string client_ca;          // empty: nobody's client certificate is trusted
+  bool ask_client = false;
+  Millis tickets{};               // life of a key for session tickets; 0 = no resumption
+  Millis handshake{};             // time-out
+  TlsLevel outbound = TlsLevel::opportunistic;
+  std::vector<TlsPolicySettings> policies;  // first match wins
+  std::string policy_table;                 // recipient domain -> "LEVEL [key=value ...]"; asked before `policies`
+  std::string ca;                           // trust anchors of `verify` and `mta-sts`
+  std::string outbound_priority;
+  std::string outbound_cert, outbound_key;  // our own certificate as a client; empty: none
+  std::vector<Network> trusted_resolvers;   // whose AD bit is believed
+};
+
+struct AuthSettings {
+  std::vector<std::string> providers;   // plugins or instances; empty = all that know accounts, in their order
+  std::vector<std::string> mechanisms;  // upper case; empty = all
+  std::vector<Role> roles;              // listeners that offer AUTH
+  bool clear_text = false;              // mechanisms that show a password also without TLS
+  uint32_t failures = 0;                // of a client or an account in failure_period, then refused; 0 = no bound
+  Millis failure_period{};
+  Millis delay{};                       // before a refusal; doubles with each one, up to 32 times
+  std::map<std::string, std::vector<std::string>> senders;  // "user@a.test", "@a.test" or "*" -> accounts; "*" = every account
+  std::string sender_table;             // the same as a table; value: accounts parted by commas or spaces
+  UnlistedSender unlisted_senders = UnlistedSender::allow;
+};
+
+struct SubmissionSettings {
+  bool hide_client = false;         // Received does not name the client
+  bool check_from = false;          // From must be a sender that the account may use
+  uint32_t account_message_rate = 0;    // an hour; 0 = no bound
+  uint32_t account_recipient_rate = 0;  // an hour; 0 = no bound
+};
+
+// How this host authenticates to a next hop.
+struct CredentialSettings {
+  std::string user, acting_as;
+  std::string password, password_file;  // one of these, or a table, or a token
+  std::string table;                    // next hop's host name -> "USER PASSWORD"
+  std::vector<std::string> mechanisms;  // empty = the best that is offered
+  std::string token_file;               // bearer token that somebody else keeps fresh
+  std::string token_url;                // or: OAuth 2.0 token endpoint, with the next four
+  std::string client_id, client_secret_file, refresh_token_file, scope;
 };
 
 struct MetricsSettings {
@@ -208,6 +264,9 @@ struct Settings {
   Millis drain{};                 // SIGTERM: how long sessions and attempts may finish
   bool allow_open_relay = false;  // silences the refusal of an open relay
   TlsSettings tls;
+  AuthSettings auth;
+  SubmissionSettings submission;
+  std::map<std::string, CredentialSettings> credentials;
   std::string resolver;  // plugin that answers DNS; empty = built in
   KvSettings kv;
   PluginsSettings plugins;
@@ -217,6 +276,9 @@ struct Settings {
 };
 
 using SettingsPtr = std::shared_ptr<const Settings>;
+
+std::optional<TlsLevel> parse_tls_level(std::string_view text);  // "dane-only"
+std::string_view tls_level_text(TlsLevel level);
 
 Settings default_settings();
 // "a.test", ".a.test", "*" against a lower-case domain.

@@ -9,8 +9,7 @@ namespace {
 using bind::at;
 
 constexpr std::string_view kRoles[] = {"mx", "submission", "relay", "lmtp"};
-constexpr std::string_view kListenerTls[] = {"starttls", "implicit"};
-constexpr std::string_view kTlsOutbound[] = {"none", "opportunistic"};
+constexpr std::string_view kListenerTls[] = {"starttls", "implicit", "none"};
 constexpr std::string_view kLevels[] = {"debug", "info", "notice", "warning", "error"};
 
 constexpr Setting kListener[] = {
@@ -37,26 +36,10 @@ constexpr Setting kListener[] = {
             "only."},
     {.name = "tls",
      .type = Type::choice,
-     .member = at<&ListenerSettings::tls_implicit>(),
+     .member = at<&ListenerSettings::tls>(),
      .fallback = "starttls",
      .choices = kListenerTls,
-     .planned = "TLS",
-     .doc = "implicit: TLS from the first octet on."},
-};
-
-constexpr Setting kCertificate[] = {
-    {.name = "cert",
-     .type = Type::path,
-     .member = at<&CertificateSettings::cert>(),
-     .required = true,
-     .planned = "TLS",
-     .doc = "PEM file with the certificate and its chain."},
-    {.name = "key",
-     .type = Type::path,
-     .member = at<&CertificateSettings::key>(),
-     .required = true,
-     .planned = "TLS",
-     .doc = "PEM file with the private key."},
+     .doc = "starttls: STARTTLS is offered once there is a certificate; implicit: TLS from the first octet on; none: never."},
 };
 
 constexpr Setting kHelper[] = {
@@ -165,27 +148,6 @@ constexpr Setting kRows[] = {
      .member = at<&Settings::ptr_lookup>(),
      .fallback = "false",
      .doc = "Look up the name of each client for the log and the Received field."},
-    {.name = "tls.certificates",
-     .type = Type::record,
-     .shape = Shape::records,
-     .member = at<&Settings::tls, &TlsSettings::certificates>(),
-     .fallback = "[]",
-     .fields = kCertificate,
-     .planned = "TLS",
-     .doc = "Certificates to offer."},
-    {.name = "tls.outbound",
-     .type = Type::choice,
-     .member = at<&Settings::tls, &TlsSettings::outbound>(),
-     .fallback = "opportunistic",
-     .choices = kTlsOutbound,
-     .planned = "TLS",
-     .doc = "Whether deliveries use TLS where the next hop offers it."},
-    {.name = "tls.trusted_resolvers",
-     .type = Type::network,
-     .shape = Shape::list,
-     .member = at<&Settings::tls, &TlsSettings::trusted_resolvers>(),
-     .fallback = "[loopback]",
-     .doc = "Resolvers whose DNSSEC verdict (the AD bit) is believed."},
     {.name = "metrics.listen",
      .type = Type::endpoint,
      .member = at<&Settings::metrics, &MetricsSettings::listen>(),

@@ -9,6 +9,7 @@ namespace {
 using bind::at;
 
 constexpr std::string_view kPreferences[] = {"system", "ipv4", "ipv6", "ipv4_only", "ipv6_only"};
+constexpr std::string_view kTlsLevels[] = {"none", "opportunistic", "encrypt", "verify", "dane", "dane-only", "mta-sts"};
 constexpr std::string_view kLimitKeys[] = {"source", "pool",   "provider", "mx_address",
                                            "domain", "tenant", "account",  "destination"};
 
@@ -38,6 +39,17 @@ constexpr Setting kRoute[] = {
      .fallback = "system",
      .choices = kPreferences,
      .doc = "Which addresses of a next hop to prefer, or to use alone; system: as outbound.ip says."},
+    {.name = "tls",
+     .type = Type::choice,
+     .member = at<&RouteSettings::tls>(),
+     .derived = "as tls.policies and tls.outbound say",
+     .choices = kTlsLevels,
+     .doc = "How connections of this route are secured, in the words of tls.outbound."},
+    {.name = "credentials",
+     .type = Type::name,
+     .member = at<&RouteSettings::credentials>(),
+     .derived = "no authentication",
+     .doc = "The entry of credentials with which this host authenticates to the next hops of this route."},
 };
 
 constexpr Setting kSource[] = {

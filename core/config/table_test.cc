@@ -133,13 +133,15 @@ TEST_CASE("every member of Settings is set by some row") {
   CHECK(inside(all, s.spool) == member_count<SpoolSettings>());
   CHECK(inside(all, s.metrics) == member_count<MetricsSettings>());
   CHECK(inside(all, s.tls) == member_count<TlsSettings>());
+  CHECK(inside(all, s.auth) == member_count<AuthSettings>());
+  CHECK(inside(all, s.submission) == member_count<SubmissionSettings>());
   CHECK(inside(all, s.kv) == member_count<KvSettings>());
   CHECK(inside(all, s.plugins) == member_count<PluginsSettings>());
   size_t grouped = inside(all, s.queue) + inside(all, s.outbound) + inside(all, s.limits) +
                    inside(all, s.spool) + inside(all, s.metrics) + inside(all, s.tls) + inside(all, s.kv) +
-                   inside(all, s.plugins);
+                   inside(all, s.plugins) + inside(all, s.auth) + inside(all, s.submission);
   CHECK(all.size() == core_settings().size());
-  CHECK(all.size() - grouped == member_count<Settings>() - 8 - 1);  // eight groups, and origins
+  CHECK(all.size() - grouped == member_count<Settings>() - 10 - 1);  // ten groups, and origins
 }
 
 TEST_CASE("every member of a record is set by some field, its name by its key") {
@@ -149,6 +151,8 @@ TEST_CASE("every member of a record is set by some field, its name by its key") 
   CHECK(fields_of<ProviderSettings>("providers") == member_count<ProviderSettings>() - 1);
   CHECK(fields_of<LimitSettings>("outbound_limits") == member_count<LimitSettings>() - 1);
   CHECK(fields_of<CertificateSettings>("tls.certificates") == member_count<CertificateSettings>());
+  CHECK(fields_of<TlsPolicySettings>("tls.policies") == member_count<TlsPolicySettings>());
+  CHECK(fields_of<CredentialSettings>("credentials") == member_count<CredentialSettings>());
   CHECK(fields_of<HelperSettings>("helpers") == member_count<HelperSettings>());
 }
 

@@ -13,5 +13,7 @@ std::span<const Setting> access_rows();
 std::span<const Setting> limit_rows();
 std::span<const Setting> routing_rows();
 std::span<const Setting> queue_rows();
+std::span<const Setting> tls_rows();
+std::span<const Setting> auth_rows();
 
 }  // namespace veredus

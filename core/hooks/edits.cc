@@ -15,7 +15,7 @@ namespace veredus {
 namespace {
 
 constexpr const char* kAuthResultsName = "Authentication-Results";
-constexpr std::string_view kFieldNames[] = {"tenant", "stream", "pool", "priority"};
+constexpr std::string_view kFieldNames[] = {"tenant", "stream", "pool", "priority", "tls"};
 
 bool is_sound(const Address& address) { return Address::parse(address.text()).ok(); }
 
@@ -65,9 +65,10 @@ bool is_prepend(const Edit& edit) {
   return insert && insert->index == 0;
 }
 
-// Tenant, stream and priority sort the queue's items from the start.
+// Tenant, stream and priority sort the queue's items from the start; how a connection is secured is chosen with its destination.
 bool is_late_field(const Edit& edit, Stage stage) {
   const auto* field = std::get_if<SetField>(&edit);
+  if (field && field->name == "tls") return stage != Stage::route;
   return field && field->name != "pool" && stage >= Stage::route && stage <= Stage::result;
 }
 
@@ -280,7 +281,7 @@ std::string_view edit_problem(const Edit& edit, uint32_t may, const StageInfo& i
   if ((may & right) == 0) return "without the right";
   if (info.prepend_only && !is_prepend(edit)) return "only fields at the top may be added now";
   if (info.kind == StageKind::stream && std::holds_alternative<ReplaceBody>(edit)) return "a body is rewritten chunk by chunk now";
-  if (is_late_field(edit, info.stage)) return "only the pool can be changed once a message is queued";
+  if (is_late_field(edit, info.stage)) return "it can be set at another stage only";
   return std::visit(ProblemOf{}, edit);
 }
 

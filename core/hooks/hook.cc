@@ -37,9 +37,13 @@ HookView::HookView(Stage stage, const Subject& subject)
       reply_(copied(subject.reply)),
       recipient_index_(subject.recipient_index),
       destination_(subject.destination),
+      remote_(subject.remote),
       state_(subject.state),
       header_(subject.header),
       chunk_(subject.chunk),
+      outbound_tls_(copied(subject.outbound_tls)),
+      attempts_(subject.attempts),
+      declared_size_(subject.declared_size),
       last_(subject.last) {
   if (subject.connection_notes) connection_notes_ = *subject.connection_notes;
   if (subject.auth_results) auth_results_ = *subject.auth_results;
@@ -54,6 +58,10 @@ Subject HookView::subject() const {
   out.recipient_index = recipient_index_;
   out.reply = pointer(reply_);
   out.destination = destination_;
+  out.remote = remote_;
+  out.outbound_tls = pointer(outbound_tls_);
+  out.attempts = attempts_;
+  out.declared_size = declared_size_;
   out.state = state_;
   out.header = header_;
   out.chunk = chunk_;

@@ -43,7 +43,10 @@ class HookView {
   std::optional<Recipient> recipient_;
   std::optional<Reply> reply_;
   uint32_t recipient_index_;
-  std::string destination_, state_, header_, chunk_;
+  std::string destination_, remote_, state_, header_, chunk_;
+  std::optional<OutboundTls> outbound_tls_;
+  uint32_t attempts_;
+  uint64_t declared_size_;
   bool last_;
   Notes connection_notes_;
   std::vector<AuthResult> auth_results_;

@@ -9,6 +9,7 @@
 #include <variant>
 #include <vector>
 
+#include "hooks/outbound_tls.h"
 #include "loop/task.h"
 #include "mail/auth_results.h"
 #include "mail/envelope.h"
@@ -18,7 +19,7 @@ namespace veredus {
 
 enum class Stage : uint16_t {
   connect = 100, helo = 120, starttls = 130, tls_done = 135, auth = 140, mail = 150, rcpt = 160, data = 170, headers = 180,
-  body = 190, message = 200, seal = 205, queued = 210, route = 220, attempt = 230, result = 240, bounce = 250, finished = 260,
+  body = 190, message = 200, seal = 205, queued = 210, route = 220, attempt = 230, connected = 235, result = 240, bounce = 250, finished = 260,
   transaction_end = 290, disconnect = 299,
 };
 
@@ -52,7 +53,7 @@ struct DropRecipient { uint32_t index; };
 struct SetRecipient { uint32_t index; Recipient recipient; };
 struct SetSender { Address sender; };
 struct SetRoute { uint32_t index; std::string next_hop; std::string pool; };
-struct SetField { std::string name, value; };  // tenant, stream, priority, pool
+struct SetField { std::string name, value; };  // tenant, stream, priority, pool; at `route` also tls, a level of tls.outbound
 struct SplitRecipients { std::vector<uint32_t> indices; };  // into their own copy of the message
 // For later stages and other plugins. Of connect, helo and auth it lasts for the connection, of later stages for the message.
 struct AddNote { std::string key, value; };
@@ -70,7 +71,11 @@ struct Subject {
   const Recipient* recipient = nullptr;   // rcpt, route, attempt, result, finished
   uint32_t recipient_index = 0;
   const Reply* reply = nullptr;           // result, finished: what the next hop said
-  std::string_view destination;           // attempt, result
+  std::string_view destination;           // attempt, connected, result
+  std::string_view remote;                // connected, result, finished: "mx1.example.test [192.0.2.1]:25"
+  uint32_t attempts = 0;                  // attempt, result: those before this one
+  const OutboundTls* outbound_tls = nullptr;  // connected
+  uint64_t declared_size = 0;             // mail to message: SIZE= of the client; 0 = not given
   std::string_view state;                 // finished: name of the final state
   std::string_view header;                // headers, message: the header block as it was received, if somebody has it in hand
   std::string_view chunk;                 // body: octets of the body, at most kLongestChunk

@@ -51,6 +51,7 @@ constexpr std::array<StageInfo, kStageCount> kStages{{
     {Stage::queued, "queued", kToldKind, false, false, kTold, 0, kNone, kNone},
     {Stage::route, "route", kAsked, false, false, kDelivery, kMayRoute | kMayFields, kRefused, kLater},
     {Stage::attempt, "attempt", kAsked, false, false, kDelivery, kMayRoute | kMayFields, kRefused, kLater},
+    {Stage::connected, "connected", kToldKind, false, false, kTold, 0, kNone, kNone},
     {Stage::result, "result", kAsked, false, false, kDelivery, kMayRoute | kMayFields, kRefused, kLater},
     {Stage::bounce, "bounce", kAsked, false, false, kBounce, kMayHeaders | kMayBody | kMayRecipients | kMayRoute | kMayFields, kNone, kLater},
     {Stage::finished, "finished", kToldKind, false, false, kTold, 0, kNone, kNone},

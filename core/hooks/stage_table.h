@@ -31,7 +31,7 @@ struct StageInfo {
   bool allows(Action action) const;  // false for numbers that are no action
 };
 
-constexpr size_t kStageCount = 20;
+constexpr size_t kStageCount = 21;
 std::span<const StageInfo, kStageCount> stages();
 const StageInfo& stage_info(Stage stage);
 std::optional<Stage> stage_by_name(std::string_view name);

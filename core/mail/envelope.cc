@@ -39,6 +39,10 @@ enum OriginTag : uint64_t {
   kProtocol = 5,
   kAccount = 6,
   kTls = 7,
+  kMechanism = 8,
+  kTlsPeer = 9,
+  kTlsFingerprint = 10,
+  kTlsSni = 11,
 };
 enum Flag : uint64_t { kSmtpUtf8 = 1, kContent8 = 2, kHeader8 = 4, kRequireTls = 8, kHeld = 16 };
 
@@ -191,6 +195,10 @@ std::string encode_origin(const Origin& origin) {
   out.number(kProtocol, static_cast<uint64_t>(origin.protocol), static_cast<uint64_t>(Protocol::esmtp));
   out.text(kAccount, origin.account);
   out.text(kTls, origin.tls);
+  out.text(kMechanism, origin.mechanism);
+  out.text(kTlsPeer, origin.tls_peer);
+  out.text(kTlsFingerprint, origin.tls_fingerprint);
+  out.text(kTlsSni, origin.tls_sni);
   return out.take();
 }
 
@@ -210,6 +218,14 @@ bool read_origin_field(const FieldView& field, Origin& out) {
       return read_text(field.value, out.account);
     case kTls:
       return read_text(field.value, out.tls);
+    case kMechanism:
+      return read_text(field.value, out.mechanism);
+    case kTlsPeer:
+      return read_text(field.value, out.tls_peer);
+    case kTlsFingerprint:
+      return read_text(field.value, out.tls_fingerprint);
+    case kTlsSni:
+      return read_text(field.value, out.tls_sni);
     default:
       return true;
   }

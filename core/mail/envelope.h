@@ -51,8 +51,13 @@ struct Origin {
   std::string helo;
   std::string listener;  // address text of the listener
   Protocol protocol = Protocol::esmtp;
-  std::string account;  // authenticated identity
-  std::string tls;      // "TLS1.3 CIPHER", empty when clear
+  std::string account;    // authenticated identity
+  std::string mechanism;  // SASL mechanism, empty when nobody is authenticated
+  std::string tls;        // "TLS1.3 CIPHER", empty when clear
+  std::string tls_peer;         // subject of the client's certificate, if it is trusted
+  std::string tls_fingerprint;  // SHA-256 of the client's certificate, trusted or not; lower-case hex
+  std::string tls_sni;          // server name that the client asked for
+  uint64_t session = 0;   // number of the session, unique while the daemon runs; not kept in the spool
   bool operator==(const Origin&) const = default;
 };
 

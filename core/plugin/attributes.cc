@@ -100,6 +100,11 @@ Attribute of_reply(const Shown& s, F read) {
   return s.subject.reply ? read(*s.subject.reply) : Attribute();
 }
 
+template <typename F>
+Attribute of_tls(const Shown& s, F read) {
+  return s.subject.outbound_tls ? read(*s.subject.outbound_tls) : Attribute();
+}
+
 using Read = Attribute (*)(const Shown&);
 struct Row {
   uint32_t id;
@@ -134,6 +139,11 @@ constexpr Row kSession[] = {
     {VRD_ATTR_HELO, [](const Shown& s) { return of_origin(s, [](const Origin& o) { return kept_unless_empty(o.helo); }); }},
     {VRD_ATTR_TLS_VERSION, [](const Shown& s) { return of_origin(s, [](const Origin& o) { return made_unless_empty(tls_part(o, false)); }); }},
     {VRD_ATTR_TLS_CIPHER, [](const Shown& s) { return of_origin(s, [](const Origin& o) { return made_unless_empty(tls_part(o, true)); }); }},
+    {VRD_ATTR_SESSION, [](const Shown& s) { return of_origin(s, [](const Origin& o) { return o.session != 0 ? number(o.session) : Attribute(); }); }},
+    {VRD_ATTR_TLS_PEER, [](const Shown& s) { return of_origin(s, [](const Origin& o) { return kept_unless_empty(o.tls_peer); }); }},
+    {VRD_ATTR_TLS_FINGERPRINT, [](const Shown& s) { return of_origin(s, [](const Origin& o) { return kept_unless_empty(o.tls_fingerprint); }); }},
+    {VRD_ATTR_TLS_SNI, [](const Shown& s) { return of_origin(s, [](const Origin& o) { return kept_unless_empty(o.tls_sni); }); }},
+    {VRD_ATTR_AUTH_MECHANISM, [](const Shown& s) { return of_origin(s, [](const Origin& o) { return kept_unless_empty(o.mechanism); }); }},
     {VRD_ATTR_AUTH_ACCOUNT, [](const Shown& s) { return of_origin(s, [](const Origin& o) { return kept_unless_empty(o.account); }); }},
 };
 
@@ -164,6 +174,7 @@ constexpr Row kMessage[] = {
        });
      }},
     {VRD_ATTR_ENVELOPE_ENVID, [](const Shown& s) { return of_envelope(s, [](const Envelope& e) { return kept_unless_empty(e.envid); }); }},
+    {VRD_ATTR_ENVELOPE_SIZE, [](const Shown& s) { return s.subject.declared_size != 0 ? number(s.subject.declared_size) : Attribute(); }},
     {VRD_ATTR_TENANT, [](const Shown& s) { return of_envelope(s, [](const Envelope& e) { return kept_unless_empty(e.tenant); }); }},
     {VRD_ATTR_STREAM, [](const Shown& s) { return of_envelope(s, [](const Envelope& e) { return kept_unless_empty(e.stream); }); }},
     {VRD_ATTR_POOL, [](const Shown& s) { return of_envelope(s, [](const Envelope& e) { return kept_unless_empty(e.pool); }); }},
@@ -181,17 +192,33 @@ constexpr Row kRecipient[] = {
     {VRD_ATTR_RECIPIENT_NOTIFY, [](const Shown& s) { return of_recipient(s, [](const Recipient& r) { return made_unless_empty(notify_words(r.notify)); }); }},
     {VRD_ATTR_RECIPIENT_NEXT_HOP, [](const Shown& s) { return of_recipient(s, [](const Recipient& r) { return kept_unless_empty(r.next_hop); }); }},
     {VRD_ATTR_DESTINATION, [](const Shown& s) { return made_unless_empty(s.subject.destination); }},
+    {VRD_ATTR_ATTEMPTS, [](const Shown& s) { return s.subject.destination.empty() ? Attribute() : number(s.subject.attempts); }},
+    {VRD_ATTR_REMOTE, [](const Shown& s) { return made_unless_empty(s.subject.remote); }},
     {VRD_ATTR_REPLY_CODE, [](const Shown& s) { return of_reply(s, [](const Reply& r) { return r.code != 0 ? number(r.code) : Attribute(); }); }},
     {VRD_ATTR_REPLY_ENHANCED, [](const Shown& s) { return of_reply(s, [](const Reply& r) { return made_unless_empty(r.enhanced.text()); }); }},
     {VRD_ATTR_REPLY_TEXT, [](const Shown& s) { return of_reply(s, [](const Reply& r) { return made(joined_lines(r)); }); }},
     {VRD_ATTR_FINAL_STATE, [](const Shown& s) { return made_unless_empty(s.subject.state); }},
 };
 
+constexpr Row kConnected[] = {
+    {VRD_ATTR_REMOTE_HOST, [](const Shown& s) { return of_tls(s, [](const OutboundTls& t) { return made_unless_empty(t.host); }); }},
+    {VRD_ATTR_REMOTE_ADDRESS, [](const Shown& s) { return of_tls(s, [](const OutboundTls& t) { return made_unless_empty(t.remote ? t.remote.text() : std::string()); }); }},
+    {VRD_ATTR_SOURCE_ADDRESS, [](const Shown& s) { return of_tls(s, [](const OutboundTls& t) { return made_unless_empty(t.source ? t.source.text() : std::string()); }); }},
+    {VRD_ATTR_POLICY_LEVEL, [](const Shown& s) { return of_tls(s, [](const OutboundTls& t) { return made_unless_empty(t.level); }); }},
+    {VRD_ATTR_POLICY_TYPE, [](const Shown& s) { return of_tls(s, [](const OutboundTls& t) { return made_unless_empty(t.type); }); }},
+    {VRD_ATTR_POLICY_DOMAIN, [](const Shown& s) { return of_tls(s, [](const OutboundTls& t) { return made_unless_empty(t.domain); }); }},
+    {VRD_ATTR_POLICY_TEXT, [](const Shown& s) { return of_tls(s, [](const OutboundTls& t) { return made_unless_empty(t.text); }); }},
+    {VRD_ATTR_POLICY_MX, [](const Shown& s) { return of_tls(s, [](const OutboundTls& t) { return made_unless_empty(t.mx_patterns); }); }},
+    {VRD_ATTR_TLS_RESULT, [](const Shown& s) { return of_tls(s, [](const OutboundTls& t) { return made_unless_empty(t.result); }); }},
+    {VRD_ATTR_TLS_PROBLEM, [](const Shown& s) { return of_tls(s, [](const OutboundTls& t) { return made_unless_empty(t.problem); }); }},
+    {VRD_ATTR_TLS_OUTBOUND, [](const Shown& s) { return of_tls(s, [](const OutboundTls& t) { return made_unless_empty(t.tls); }); }},
+};
+
 struct Declared {
   uint32_t id = 0;
   std::string_view name;
   bool of_recipient = false;
-  Read read = nullptr;  // null: nothing shows it yet
+  Read read = nullptr;
 };
 
 constexpr Read reader_of(uint32_t id) {
@@ -203,12 +230,15 @@ constexpr Read reader_of(uint32_t id) {
   look(kSession);
   look(kMessage);
   look(kRecipient);
+  look(kConnected);
   return found;
 }
 
 #define VRD_ATTR_ROW(id, number, name, kind, stage, per_recipient, doc) Declared{number, name, per_recipient != 0, reader_of(number)},
 constexpr Declared kDeclared[] = {VRD_ATTRS(VRD_ATTR_ROW)};
 #undef VRD_ATTR_ROW
+
+static_assert(std::all_of(std::begin(kDeclared), std::end(kDeclared), [](const Declared& row) { return row.read != nullptr; }));
 
 constexpr uint32_t kHighest = std::max_element(std::begin(kDeclared), std::end(kDeclared), [](const Declared& a, const Declared& b) {
                                 return a.id < b.id;
@@ -238,7 +268,7 @@ uint32_t attribute_id(std::string_view name) {
 
 Attribute read_attribute(uint32_t id, const Subject& subject, const Recipient* recipient) {
   const Declared* row = find(id);
-  return row && row->read ? row->read({subject, recipient}) : Attribute();
+  return row ? row->read({subject, recipient}) : Attribute();
 }
 
 }  // namespace veredus

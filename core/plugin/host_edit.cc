@@ -122,7 +122,8 @@ vrd_status set_route(vrd_edits* edits, uint32_t index, vrd_str next_hop, vrd_str
 
 vrd_status set_field(vrd_edits* edits, vrd_str name, vrd_str value) {
   std::string_view key = text_of(name);
-  bool sound = (key == "tenant" || key == "stream" || key == "pool" || key == "priority") && !has_control(text_of(value));
+  bool sound = (key == "tenant" || key == "stream" || key == "pool" || key == "priority" || key == "tls") && !has_control(text_of(value));
+  if (key == "tls") sound = parse_tls_level(text_of(value)).has_value();
   if (key == "priority") sound = parse_uint(text_of(value), 100).has_value();
   return add(edits, "core.edit set_field", sound, SetField{owned(name), owned(value)});
 }

@@ -4,17 +4,17 @@ import re
 
 ALLOWED = {
     "base": [], "log": ["base"], "config": ["base", "log"], "loop": ["base"],
-    "store": ["base", "loop", "log"],
+    "store": ["base", "loop", "log"], "sasl": ["base"],
     "net": ["base", "loop", "log"], "mail": ["base"], "smtp": ["base", "mail"],
     "hooks": ["base", "loop", "log", "mail", "smtp"],
     "spool": ["base", "loop", "mail"],
     "queue": ["base", "loop", "log", "config", "mail", "smtp", "hooks", "spool"],
     "bounce": ["base", "loop", "log", "config", "mail", "smtp", "hooks", "spool", "queue"],
-    "outbound": ["base", "loop", "log", "config", "net", "mail", "smtp", "hooks", "spool", "queue"],
-    "inbound": ["base", "loop", "log", "config", "net", "mail", "smtp", "hooks", "spool", "queue"],
+    "outbound": ["base", "loop", "log", "config", "net", "mail", "smtp", "sasl", "hooks", "spool", "queue"],
+    "inbound": ["base", "loop", "log", "config", "net", "mail", "smtp", "sasl", "hooks", "spool", "queue"],
     "control": ["base", "loop", "log", "config", "net", "mail", "smtp", "spool", "queue"],
     "plugin": ["base", "log", "config", "loop", "net", "mail", "smtp", "hooks", "spool", "queue", "bounce", "outbound", "inbound",
-               "control", "store"],
+               "control", "store", "sasl"],
 }
 ABI_USERS = {"plugin"}
 MAX_FILE, MAX_HEADER, MAX_FUNCTION, MAX_MEDIAN, MAX_P90 = 500, 300, 80, 12, 40

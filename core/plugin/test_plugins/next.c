@@ -23,13 +23,14 @@ AT(seal, VRD_STAGE_SEAL);
 AT(queued, VRD_STAGE_QUEUED);
 AT(route, VRD_STAGE_ROUTE);
 AT(attempt, VRD_STAGE_ATTEMPT);
+AT(connected, VRD_STAGE_CONNECTED);
 AT(result, VRD_STAGE_RESULT);
 AT(bounce, VRD_STAGE_BOUNCE);
 AT(finished, VRD_STAGE_FINISHED);
 AT(transaction_end, VRD_STAGE_TRANSACTION_END);
 AT(disconnect, VRD_STAGE_DISCONNECT);
 static const vrd_hook *const hooks[] = {&connect_, &helo,  &starttls, &tls_done, &auth,   &mail,   &rcpt,     &data,            &headers,    &body, &message,
-                                        &seal,     &queued, &route,   &attempt,  &result, &bounce, &finished, &transaction_end, &disconnect, NULL};
+                                        &seal,     &queued, &route,   &attempt,  &connected, &result, &bounce, &finished, &transaction_end, &disconnect, NULL};
 
 static int nothing;
 static vrd_status create(const vrd_host *host, const vrd_conf *conf, void *prev, void **self, vrd_err *err) {

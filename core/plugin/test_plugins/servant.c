@@ -98,14 +98,14 @@ static vrd_status check(void *shard, const vrd_auth_request *request, vrd_pendin
   if (!is(request->secret, VRD_STR("sesame"))) return VRD_E_DENIED;
   return service_->answer(token, VRD_OK, &answer);
 }
-static const vrd_svc_auth_1 svc_auth = {VRD_SIZED(vrd_svc_auth_1), 0, check};
+static const vrd_svc_auth_1 svc_auth = {VRD_SIZED(vrd_svc_auth_1), 0, check, 1u << VRD_AUTH_PASSWORD, 0};
 
 /* "none.test" does not exist; everything else is at 192.0.2.9. */
 static vrd_status resolve(void *shard, const vrd_dns_request *request, vrd_pending token) {
   self *me = shard;
   vrd_dns_record record = {VRD_SIZED(vrd_dns_record), request->type, 60, 0, request->name, VRD_STR("192.0.2.9"), VRD_STR("")};
   const vrd_dns_record *records[] = {&record};
-  vrd_dns_answer answer = {VRD_SIZED(vrd_dns_answer), 1, 0, 1, records};
+  vrd_dns_answer answer = {VRD_SIZED(vrd_dns_answer), 1, 0, 1, records, 0, 0};
   if (me->mode == REFUSE) return VRD_E_TEMPORARY;
   if (me->mode == WRONG) record.text = VRD_STR("not an address");
   if (is(request->name, VRD_STR("none.test"))) answer.nxdomain = 1, answer.count = 0;

@@ -55,10 +55,21 @@
   X(DESTINATION, 110, "destination", TEXT, ATTEMPT, 0, "name of the destination")                                                     \
   X(ATTEMPTS, 111, "attempts", NUMBER, ATTEMPT, 0, "delivery attempts before this one")                                               \
   X(REMOTE, 112, "remote", TEXT, RESULT, 0, "next hop that answered: name [address]:port")                                            \
+  X(REMOTE_HOST, 113, "remote.host", TEXT, CONNECTED, 0, "name of the next hop connected to")                                          \
+  X(REMOTE_ADDRESS, 114, "remote.address", TEXT, CONNECTED, 0, "its address")                                                         \
+  X(SOURCE_ADDRESS, 115, "source.address", TEXT, CONNECTED, 0, "our address towards it")                                              \
   X(REPLY_CODE, 120, "reply.code", NUMBER, RESULT, 0, "reply code of the next hop")                                                   \
   X(REPLY_ENHANCED, 121, "reply.enhanced", TEXT, RESULT, 0, "enhanced status of it: 5.1.1")                                           \
   X(REPLY_TEXT, 122, "reply.text", TEXT, RESULT, 0, "text of it, lines joined by a space")                                            \
-  X(FINAL_STATE, 130, "final.state", TEXT, FINISHED, 0, "delivered, bounced, expired, discarded or removed")
+  X(FINAL_STATE, 130, "final.state", TEXT, FINISHED, 0, "delivered, bounced, expired, discarded or removed")                          \
+  X(POLICY_LEVEL, 140, "policy.level", TEXT, CONNECTED, 0, "level in force: none, opportunistic, encrypt, verify, dane, dane-only, mta-sts") \
+  X(POLICY_TYPE, 141, "policy.type", TEXT, CONNECTED, 0, "tlsa, sts or no-policy-found (RFC 8460)")                                   \
+  X(POLICY_DOMAIN, 142, "policy.domain", TEXT, CONNECTED, 0, "domain that the policy is of")                                          \
+  X(POLICY_TEXT, 143, "policy.text", TEXT, CONNECTED, 0, "TLSA records or the MTA-STS policy, a line each")                           \
+  X(POLICY_MX, 144, "policy.mx", TEXT, CONNECTED, 0, "patterns of mail exchangers of an MTA-STS policy, a line each")                 \
+  X(TLS_RESULT, 145, "tls.result", TEXT, CONNECTED, 0, "success, or a result type of RFC 8460 4.3")                                   \
+  X(TLS_PROBLEM, 146, "tls.problem", TEXT, CONNECTED, 0, "the failure in a sentence")                                                 \
+  X(TLS_OUTBOUND, 147, "tls.outbound", TEXT, CONNECTED, 0, "protocol version and cipher towards the next hop; none when clear")
 
 #ifdef __cplusplus
 #define VRD_ATTR_CONSTANT(id, number, name, kind, stage, per_recipient, doc) constexpr uint32_t VRD_ATTR_##id = number;

@@ -45,6 +45,8 @@ typedef struct vrd_dns_answer {
   uint32_t nxdomain;                    /**< 1: the name does not exist; 0 with no records: it has none of this type */
   uint32_t count;                       /**< of records */
   const vrd_dns_record *const *records; /**< in the order of the answer */
+  uint32_t bogus;                       /**< 1: there are signatures and they are wrong; no records, and not to be taken for "none" */
+  uint32_t zero;                        /**< 0 */
 } vrd_dns_answer;
 
 /** VRD_OK: a definite answer, also an empty one. VRD_E_TIMEOUT, VRD_E_TEMPORARY (server failure, refused, malformed): `answer` is NULL.

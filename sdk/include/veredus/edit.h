@@ -51,7 +51,8 @@ typedef struct vrd_core_edit_1 {
    *  "A|B*3,C": comma = fail-over, bar = balanced, star = weight 1 to 100.
    *  @thread any  @since 0.1  @errors see above; right: VRD_MAY_ROUTE */
   vrd_status (*set_route)(vrd_edits *edits, uint32_t index, vrd_str next_hop, vrd_str pool);
-  /** Sets a field of the envelope: "tenant", "stream", "priority" (0 to 100), "pool".
+  /** Sets a field of the envelope: "tenant", "stream", "priority" (0 to 100), "pool"; at VRD_STAGE_ROUTE only "pool" and "tls", a
+   *  level of tls.outbound for this recipient.
    *  @thread any  @since 0.1  @errors see above; right: VRD_MAY_FIELDS */
   vrd_status (*set_field)(vrd_edits *edits, vrd_str name, vrd_str value);
   /** Leaves a note for later stages and other plugins; kept with the message. Key: [a-z0-9._-]{1,64}, by habit PLUGIN.WORD; value up to

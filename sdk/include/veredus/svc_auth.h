@@ -1,5 +1,5 @@
-/* svc.auth/1: a plugin that knows accounts. Asked by the SASL mechanisms of the core. Draft: in use from the release that offers AUTH;
- * until then `veredus auth test NAME ACCOUNT` asks it. In another process: as veredus/service.h says. */
+/* svc.auth/1: a plugin that knows accounts. Asked by the SASL mechanisms of the core, in the order of `auth.providers`. In another
+ * process: as veredus/service.h says. */
 #ifndef VEREDUS_SVC_AUTH_H
 #define VEREDUS_SVC_AUTH_H
 
@@ -10,7 +10,7 @@
 VRD_BEGIN
 
 #define VRD_AUTH_PASSWORD 1u /**< is `secret` the password of `account`? */
-#define VRD_AUTH_SECRET 2u   /**< what a mechanism needs of an account: SCRAM keys, in `secret` of the answer */
+#define VRD_AUTH_SECRET 2u   /**< what a mechanism needs of an account: in `secret` of the answer (see below) */
 #define VRD_AUTH_TOKEN 3u    /**< is `secret` a valid bearer token (RFC 7628)? */
 #define VRD_AUTH_EXTERNAL 4u /**< does the certificate named in `secret` belong to `account`? */
 
@@ -31,7 +31,7 @@ typedef struct vrd_auth_answer {
   uint32_t zero;   /**< 0 */
   vrd_str account; /**< the account's canonical name */
   vrd_str tenant;  /**< its tenant; may be empty */
-  vrd_str secret;  /**< VRD_AUTH_SECRET */
+  vrd_str secret;  /**< VRD_AUTH_SECRET: "SCRAM-SHA-256$ITERATIONS:SALT$STOREDKEY:SERVERKEY", the last three in base64 (RFC 5803) */
 } vrd_auth_answer;
 
 /** "svc.auth/1" */
@@ -43,6 +43,8 @@ typedef struct vrd_svc_auth_1 {
    *  @lifetime request: call
    *  @errors negative: answered with it */
   vrd_status (*check)(void *shard, const vrd_auth_request *request, vrd_pending token);
+  uint32_t kinds; /**< bits 1u << VRD_AUTH_PASSWORD ...: the questions it can answer; mechanisms that ask others are not offered */
+  uint32_t zero2; /**< 0 */
 } vrd_svc_auth_1;
 
 VRD_END

@@ -29,6 +29,7 @@
 #include <veredus/svc_router.h>
 #include <veredus/svc_store.h>
 #include <veredus/svc_table.h>
+#include <veredus/svc_tls_policy.h>
 #include <veredus/table.h>
 #include <veredus/timer.h>
 #include <veredus/types.h>

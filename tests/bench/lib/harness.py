@@ -22,6 +22,7 @@ class Plan:
     routes: list = field(default_factory=list)  # (domain, address of the next hop)
     dead_routes: list = field(default_factory=list)  # (domain, port nobody listens on)
     sink_options: tuple = ()
+    plugins: int = 0  # that answer "next" at every stage
     sink_port: int = 0
 
 

@@ -16,7 +16,7 @@ COLUMNS = [
     ("sink_us", "sink µs", "{:.1f}"),
     ("bytes_per_idle", "bytes/idle", "{:.0f}"),
     ("queued", "queued", "{}"),
-    ("relative_rate", "of empty", "{:.2f}"),
+    ("relative_rate", "relative", "{:.2f}"),
     ("ready_seconds", "ready s", "{:.2f}"),
     ("note", "", "{}"),
 ]

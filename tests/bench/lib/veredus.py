@@ -55,8 +55,12 @@ class Veredus:
         lines = "".join(f'    - {{ match: "{match}", to: ["smtp://{hop}"] }}\n' for match, hop in routes)
         with open(os.path.join(self.conf, "00-core.yaml"), "w", encoding="ascii") as file:
             file.write(FRAGMENT.format(base=self.base, port=port, retry=plan.retry, routes=lines))
+        for number in range(plan.plugins):
+            with open(os.path.join(self.conf, f"{number + 10}-next.yaml"), "w", encoding="ascii") as file:
+                file.write(f"plugin: next\ninstance: n{number}\n")
 
     def command(self):
+        os.environ["VEREDUS_PLUGINS"] = os.path.join(self.build, "core/plugin/test_plugins")
         return [self._binary("veredusd"), "--conf", self.conf]
 
     def control(self, *words):

@@ -1,6 +1,7 @@
 """The workloads of the benchmark. Each is a function of (bench, servers) that yields rows of results; the number of
 messages differs by server, so that each run takes a comparable time and not a comparable amount of mail."""
 import itertools
+import statistics
 import time
 
 from accounting import pss_bytes, settle
@@ -42,6 +43,32 @@ def one_each(bench, servers):
     options = ["--size", "4KiB", "--per-connection", 1]
     for server in servers:
         yield relay(bench, server, 20, {"postfix": 5000, "veredus": 40000}, options)
+
+
+def ten_plugins(bench, servers):
+    """Ten plugins that answer "next" at every stage, against none: pairs of runs, turn about, so that both meet the same
+    machine. The figure is the median of the pairs' ratios."""
+    options = [*PIPELINED, "--connections", 100, "--size", "4KiB"]
+    for server in servers:
+        if server.name != "veredus":
+            continue
+        rates, ratios, costs = {0: [], 10: []}, [], []
+        for pair in range(11):
+            rows = {}
+            for count in ((0, 10) if pair % 2 else (10, 0)):
+                with bench.running(server, Plan(plugins=count)) as run:
+                    run.warm_up(options, 2000)
+                    rows[count] = run.measure(options, bench.scaled(40000, 1000))
+                rates[count].append(rows[count])
+            ratios.append(rows[10]["rate"] / max(rows[0]["rate"], 1))
+            costs.append(rows[10]["cpu_per_1000"] / rows[0]["cpu_per_1000"])
+        yield {**median_row(rates[0]), "note": "no plugin"}
+        yield {**median_row(rates[10]), "relative_rate": statistics.median(ratios),
+               "note": f"ten plugins; CPU a message x {statistics.median(costs):.2f}, pairs {min(ratios):.2f} to {max(ratios):.2f}"}
+
+
+def median_row(rows):
+    return sorted(rows, key=lambda row: row["rate"])[len(rows) // 2]
 
 
 def idle(bench, servers):
@@ -131,6 +158,7 @@ ALL = {
     "4k-100": ("4 KiB, 100 connections", small_100),
     "100k": ("100 KiB, 20 connections", large),
     "one-each": ("4 KiB, one message a connection, 20 at a time", one_each),
+    "plugins": ("4 KiB, 100 connections, ten plugins at every stage against none", ten_plugins),
     "idle": ("idle connections", idle),
     "dead-queue": ("200,000 queued for a dead destination, others flow, start-up with that spool", dead_queue),
     "production": ("like production", production),

@@ -111,13 +111,36 @@ class AuthAnswer : public Answer {
   }
   bool denied() { return fail(VRD_E_DENIED); }
 };
-/** svc.auth/1. */
+/** svc.auth/1. `kKinds` of the class, if it has one, are the questions it answers: 1u << VRD_AUTH_PASSWORD ...; else passwords only. */
 class AuthProvider {
  public:
   virtual void check(const vrd_auth_request& request, AuthAnswer answer) = 0;
 
  protected:
   ~AuthProvider() = default;
+};
+
+class TlsPolicyAnswer : public Answer {
+ public:
+  using Answer::Answer;
+  /** `mode`: VRD_TLS_POLICY_TESTING or _ENFORCE; `mx`: a line each. */
+  bool policy(uint32_t mode, std::string_view mx, std::string_view text) { return send_policy(mode, mx, text, {}, {}); }
+  /** The domain has none; or one that cannot be had, with the result type of RFC 8460 and a sentence. */
+  bool none(std::string_view result = {}, std::string_view problem = {}) { return send_policy(VRD_TLS_POLICY_NONE, {}, {}, result, problem); }
+
+ private:
+  bool send_policy(uint32_t mode, std::string_view mx, std::string_view text, std::string_view result, std::string_view problem) {
+    const vrd_tls_policy_answer answer{VRD_SIZED(vrd_tls_policy_answer), mode, str(mx), str(text), str(result), str(problem)};
+    return send(VRD_OK, &answer);
+  }
+};
+/** svc.tls_policy/1. */
+class TlsPolicyProvider {
+ public:
+  virtual void find(std::string_view domain, TlsPolicyAnswer answer) = 0;
+
+ protected:
+  ~TlsPolicyProvider() = default;
 };
 
 class StoreAnswer : public Answer {

@@ -61,6 +61,11 @@ struct Services {
       static_cast<ResolverProvider&>(cell.object).resolve(view(request->name), request->type, milliseconds(request->timeout_ms), std::move(answer));
     });
   }
+  static vrd_status find_policy(void* shard, vrd_str domain, vrd_pending token) {
+    return provide<C, TlsPolicyAnswer>(shard, token, [&](Cell<C>& cell, TlsPolicyAnswer answer) {
+      static_cast<TlsPolicyProvider&>(cell.object).find(view(domain), std::move(answer));
+    });
+  }
   static vrd_status call(void* shard, vrd_str method, vrd_str request, vrd_pending token) {
     return provide<C, CallAnswer>(shard, token, [&](Cell<C>& cell, CallAnswer answer) {
       static_cast<CallProvider&>(cell.object).call(view(method), view(request), std::move(answer));
@@ -70,7 +75,7 @@ struct Services {
   template <class Base>
   static constexpr bool has = std::is_base_of_v<Base, C>;
   static constexpr size_t count = has<TableProvider> + has<DeliverProvider> + has<RouterProvider> + has<AuthProvider> + has<StoreProvider> +
-                                  has<LogSink> + has<ResolverProvider> + has<CallProvider>;
+                                  has<LogSink> + has<ResolverProvider> + has<CallProvider> + has<TlsPolicyProvider>;
 
   /** Tells `take` the id and the struct of each service that C offers. */
   template <class Take>
@@ -83,15 +88,21 @@ struct Services {
     if constexpr (has<LogSink>) take(VRD_SVC_LOGSINK_1, &kLogSink);
     if constexpr (has<ResolverProvider>) take(VRD_SVC_RESOLVER_1, &kResolver);
     if constexpr (has<CallProvider>) take(VRD_SVC_CALL_1, &kCall);
+    if constexpr (has<TlsPolicyProvider>) take(VRD_SVC_TLS_POLICY_1, &kTlsPolicy);
   }
 
   static constexpr vrd_svc_table_1 kTable{VRD_SIZED(vrd_svc_table_1), 0, &lookup};
   static constexpr vrd_svc_deliver_1 kDeliver{VRD_SIZED(vrd_svc_deliver_1), 0, &deliver};
   static constexpr vrd_svc_router_1 kRouter{VRD_SIZED(vrd_svc_router_1), 0, &route};
-  static constexpr vrd_svc_auth_1 kAuth{VRD_SIZED(vrd_svc_auth_1), 0, &auth};
+  static constexpr uint32_t auth_kinds() {
+    if constexpr (requires { C::kKinds; }) return C::kKinds;
+    return 1u << VRD_AUTH_PASSWORD;
+  }
+  static constexpr vrd_svc_auth_1 kAuth{VRD_SIZED(vrd_svc_auth_1), 0, &auth, auth_kinds(), 0};
   static constexpr vrd_svc_store_1 kStore{VRD_SIZED(vrd_svc_store_1), 0, &run, &list};
   static constexpr vrd_svc_logsink_1 kLogSink{VRD_SIZED(vrd_svc_logsink_1), 0, &write};
   static constexpr vrd_svc_resolver_1 kResolver{VRD_SIZED(vrd_svc_resolver_1), 0, &resolve};
+  static constexpr vrd_svc_tls_policy_1 kTlsPolicy{VRD_SIZED(vrd_svc_tls_policy_1), 0, &find_policy};
   static constexpr vrd_svc_call_1 kCall{VRD_SIZED(vrd_svc_call_1), 0, &call};
 };
 
