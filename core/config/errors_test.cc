@@ -284,14 +284,14 @@ TEST_CASE("names that do not exist") {
 TEST_CASE("implicit TLS needs a certificate, a certificate of our own its key") {
   CHECK(errors("listeners: [{ address: \"127.0.0.1:465\", role: submission, tls: implicit }]") ==
         at("2:66", "listeners[].tls: implicit TLS needs a certificate (set tls.certificates)"));
-  CHECK(errors("tls: { outbound_cert: /a.pem }") == at("2:23", "tls.outbound_cert: tls.outbound_cert and tls.outbound_key go together"));
+  CHECK(errors("tls: { outbound_cert: /a.pem }") == at("2:25", "tls.outbound_cert: tls.outbound_cert and tls.outbound_key go together"));
 }
 
 TEST_CASE("credentials say in one way what proves them, and routes name them rightly") {
   CHECK(errors("credentials: { a: { user: u } }") ==
-        at("2:16", "credentials.a: exactly one of password, password_file, table, token_file and token_url is needed"));
+        at("2:18", "credentials.a: exactly one of password, password_file, table, token_file and token_url is needed"));
   CHECK(errors("routes: [{ match: '*', to: [mx], credentials: nobody }]") ==
-        at("2:47", "routes[].credentials: there is no entry 'nobody' in credentials"));
+        at("2:49", "routes[].credentials: there is no entry 'nobody' in credentials"));
 }
 
 TEST_CASE("warnings") {

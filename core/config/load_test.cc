@@ -254,14 +254,14 @@ TEST_CASE("tls is read") {
 TEST_CASE("policies, accounts and credentials are read") {
   Settings s = good(
       "tls: { policies: [{ match: .B.Test, level: dane-only }, { match: '*', level: verify, names: [.c.test] }] }\n"
-      "auth: { mechanisms: [PLAIN, SCRAM-SHA-256], senders: { '@a.test': [ann, bob], '*': ['*'] } }\n"
+      "auth: { mechanisms: [PLAIN, SCRAM-SHA-256], senders: [{ match: '@a.test', accounts: [ann, bob] }, { match: '*', accounts: ['*'] }] }\n"
       "credentials: { smart: { user: ann, password: secret } }\n"
       "routes: [{ match: '*', to: ['smtp://smart.test'], tls: verify, credentials: smart }]");
   REQUIRE(s.tls.policies.size() == 2);
   CHECK(s.tls.policies[0].match == ".b.test");
   CHECK(s.tls.policies[0].level == TlsLevel::dane_only);
   CHECK(s.tls.policies[1].names == Texts{".c.test"});
-  CHECK(s.auth.senders.at("@a.test") == Texts{"ann", "bob"});
+  CHECK(s.auth.senders.at(0).accounts == Texts{"ann", "bob"});
   CHECK(s.credentials.at("smart").password == "secret");
   CHECK(s.routes[0].tls == "verify");
   CHECK(parse_tls_level(s.routes[0].tls) == TlsLevel::verify);

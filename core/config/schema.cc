@@ -121,13 +121,18 @@ bool store_record(std::span<const Setting> fields, const ConfigNode& node, ReadC
 }
 
 Json show_setting(const Setting& setting, const void* object) {
-  if (setting.secret) return kHidden;
-  return setting.member.show(setting, object);
+  Json shown = setting.member.show(setting, object);
+  if (setting.secret && shown != "") return kHidden;
+  return shown;
 }
 
 Json show_record(std::span<const Setting> fields, const void* object) {
   Json out = Json::object();
-  for (const Setting& field : fields) out[std::string(field.name)] = show_setting(field, object);
+  for (const Setting& field : fields) {
+    Json shown = show_setting(field, object);
+    bool unset = field.fallback.empty() && shown == "";
+    if (!unset) out[std::string(field.name)] = std::move(shown);
+  }
   return out;
 }
 

@@ -180,6 +180,11 @@ struct TlsSettings {
   std::vector<Network> trusted_resolvers;   // whose AD bit is believed
 };
 
+struct SenderSettings {
+  std::string match;                  // "user@a.test", "@a.test" or "*", in lower case
+  std::vector<std::string> accounts;  // that may send as it; "*" = every account
+};
+
 struct AuthSettings {
   std::vector<std::string> providers;   // plugins or instances; empty = all that know accounts, in their order
   std::vector<std::string> mechanisms;  // upper case; empty = all
@@ -188,7 +193,7 @@ struct AuthSettings {
   uint32_t failures = 0;                // of a client or an account in failure_period, then refused; 0 = no bound
   Millis failure_period{};
   Millis delay{};                       // before a refusal; doubles with each one, up to 32 times
-  std::map<std::string, std::vector<std::string>> senders;  // "user@a.test", "@a.test" or "*" -> accounts; "*" = every account
+  std::vector<SenderSettings> senders;  // the more exact entry counts
   std::string sender_table;             // the same as a table; value: accounts parted by commas or spaces
   UnlistedSender unlisted_senders = UnlistedSender::allow;
 };

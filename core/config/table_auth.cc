@@ -80,6 +80,20 @@ constexpr Setting kCredential[] = {
      .doc = "For token_url: scope to ask for."},
 };
 
+constexpr Setting kSender[] = {
+    {.name = "match",
+     .type = Type::text,
+     .member = at<&SenderSettings::match>(),
+     .required = true,
+     .doc = "Sender: user@a.test is that address, @a.test every address of the domain, * every address."},
+    {.name = "accounts",
+     .type = Type::text,
+     .shape = Shape::list,
+     .member = at<&SenderSettings::accounts>(),
+     .fallback = "[]",
+     .doc = "Accounts that may send as it; * means every account."},
+};
+
 constexpr Setting kRows[] = {
     {.name = "auth.providers",
      .type = Type::name,
@@ -131,12 +145,12 @@ constexpr Setting kRows[] = {
      .doc = "A failed attempt is answered after this; it doubles with each further one of the client or account, "
             "up to 32 times."},
     {.name = "auth.senders",
-     .type = Type::text,
-     .shape = Shape::table,
+     .type = Type::record,
+     .shape = Shape::records,
      .member = at<&Settings::auth, &AuthSettings::senders>(),
-     .fallback = "{}",
-     .doc = "Which accounts may send as whom: { user@a.test: [ACCOUNT], @a.test: [ACCOUNT] }; the more exact "
-            "entry counts, and * as an account means everybody."},
+     .fallback = "[]",
+     .fields = kSender,
+     .doc = "Which accounts may send as whom; the more exact match counts."},
     {.name = "auth.sender_table",
      .type = Type::name,
      .member = at<&Settings::auth, &AuthSettings::sender_table>(),

@@ -101,6 +101,9 @@ TEST_CASE("the defaults of a record's fields parse too") {
       ProviderSettings provider;
       LimitSettings limit;
       CertificateSettings certificate;
+      TlsPolicySettings policy;
+      CredentialSettings credential;
+      SenderSettings sender;
       HelperSettings helper;
       void* object = setting.name == "listeners"         ? static_cast<void*>(&listener)
                      : setting.name == "routes"          ? static_cast<void*>(&route)
@@ -108,6 +111,9 @@ TEST_CASE("the defaults of a record's fields parse too") {
                      : setting.name == "providers"       ? static_cast<void*>(&provider)
                      : setting.name == "outbound_limits" ? static_cast<void*>(&limit)
                      : setting.name == "helpers"         ? static_cast<void*>(&helper)
+                     : setting.name == "tls.policies"    ? static_cast<void*>(&policy)
+                     : setting.name == "credentials"     ? static_cast<void*>(&credential)
+                     : setting.name == "auth.senders"    ? static_cast<void*>(&sender)
                                                          : static_cast<void*>(&certificate);
       CHECK_MESSAGE(store_setting(field, *value, context, object), name);
     }
@@ -152,6 +158,7 @@ TEST_CASE("every member of a record is set by some field, its name by its key") 
   CHECK(fields_of<LimitSettings>("outbound_limits") == member_count<LimitSettings>() - 1);
   CHECK(fields_of<CertificateSettings>("tls.certificates") == member_count<CertificateSettings>());
   CHECK(fields_of<TlsPolicySettings>("tls.policies") == member_count<TlsPolicySettings>());
+  CHECK(fields_of<SenderSettings>("auth.senders") == member_count<SenderSettings>());
   CHECK(fields_of<CredentialSettings>("credentials") == member_count<CredentialSettings>());
   CHECK(fields_of<HelperSettings>("helpers") == member_count<HelperSettings>());
 }
