@@ -22,7 +22,7 @@ struct AuthQuestion {
   std::string mechanism;
   std::string account;    // authentication identity
   std::string acting_as;  // authorisation identity; empty: the same
-  std::string secret;     // password, token, or the certificate's fingerprint; never logged
+  std::string secret;     // password, token, or the certificate's fingerprint; never logged; wipe() it after use
 };
 
 struct AuthAnswer {
@@ -33,7 +33,7 @@ struct AuthAnswer {
 };
 
 struct SaslBinding {
-  std::string type;  // "tls-exporter", "tls-server-end-point"; empty: no TLS
+  std::string type;  // "tls-exporter" (RFC 9266), the only one that libgsasl and we have in common; empty: none
   std::string data;
 };
 
@@ -62,7 +62,8 @@ struct SaslServerStep {
 class SaslServer {
  public:
   virtual ~SaslServer() = default;
-  // Null when the mechanism is unknown. Names in any case.
+  // Null when the mechanism is unknown, or is SCRAM-SHA-256-PLUS and there is no binding. Names in any case. For SCRAM-SHA-256 too a binding
+  // is given when -PLUS is offered: a client that has not seen the offer is then refused.
   static std::unique_ptr<SaslServer> make(std::string_view mechanism, SaslServerOptions options);
   // The initial response, if the client sent one ("" as well as "="), and whether it did.
   virtual SaslServerStep begin(std::string_view initial, bool has_initial) = 0;
@@ -84,12 +85,13 @@ struct SaslCredentials {
 class SaslClient {
  public:
   virtual ~SaslClient() = default;
-  // Null when the mechanism is unknown or the credentials have nothing for it.
+  // Null when the mechanism is unknown or the credentials have nothing for it. `binding` is for -PLUS.
   static std::unique_ptr<SaslClient> make(std::string_view mechanism, SaslCredentials credentials, std::string host, uint16_t port,
                                           SaslBinding binding);
   virtual bool speaks_first() const = 0;
   virtual Result<std::string> initial() = 0;
-  virtual Result<std::string> answer(std::string_view challenge) = 0;  // an error: the server does not prove itself, or talks nonsense
+  // An error: the server does not prove itself, or talks nonsense. SCRAM computes: some milliseconds, at most 100,000 iterations.
+  virtual Result<std::string> answer(std::string_view challenge) = 0;
   virtual Status finish() = 0;  // the server said yes: has it proven that it knows the password (SCRAM)?
 };
 
@@ -98,7 +100,9 @@ class SaslClient {
 std::string choose_mechanism(std::span<const std::string> offered, std::span<const std::string> allowed, const SaslCredentials& credentials,
                              bool confidential, bool has_binding);
 
-// What svc.auth/1 gives for AuthKind::secret. `iterations` 4096 or more.
+// What svc.auth/1 gives for AuthKind::secret. `iterations` 4096 or more. Empty when SASLprep does not take the password.
 std::string scram_secret(std::string_view password, std::string_view salt, uint32_t iterations);
+
+void wipe(std::string& secret);  // overwritten, then empty
 
 }  // namespace veredus
