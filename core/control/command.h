@@ -34,7 +34,12 @@ struct ReloadReport {
 };
 
 class Output;
-enum class AuthAnswer : uint8_t { ok, denied, temporary, unknown };  // unknown: there is no such plugin
+// What a plugin that knows accounts said of a password, and which mechanisms it is enough for.
+struct AuthTest {
+  enum class Result : uint8_t { ok, denied, temporary, unknown } result = Result::temporary;  // unknown: there is no such plugin
+  std::string account, tenant;  // ok: the canonical name
+  std::vector<std::string> mechanisms;
+};
 
 // What handlers may reach. Owned by the worker; lives as long as the server.
 struct ControlContext {
@@ -54,7 +59,7 @@ struct ControlContext {
   std::function<Result<std::string>(const std::string& name, bool json)> plugin_stats = {};
   // Carries out a plugin's command, if the words begin with the name of one.
   std::function<std::optional<Task<int>>(std::vector<std::string> words, Output& output)> plugin_command = {};
-  std::function<Task<AuthAnswer>(std::string plugin, std::string account, std::string password)> check_password = {};
+  std::function<Task<AuthTest>(std::string plugin, std::string account, std::string password)> check_password = {};
 };
 
 // Where a handler prints. Text is sent in pieces; a reader that is slow makes the handler wait.

@@ -187,14 +187,17 @@ Task<int> run_plugin_stats(ControlContext& context, CommandCall call, Output& ou
 // The command `veredus` has read the password; here it comes as an option that no user writes.
 Task<int> run_auth_test(ControlContext& context, CommandCall call, Output& output) {
   if (!context.check_password) co_return EX_UNAVAILABLE;
-  AuthAnswer answer = co_await context.check_password(call.arguments[0], call.arguments[1], call.options["--password"]);
-  if (answer == AuthAnswer::unknown) {
+  AuthTest test = co_await context.check_password(call.arguments[0], call.arguments[1], call.options["--password"]);
+  using enum AuthTest::Result;
+  if (test.result == unknown) {
     output.error("there is no plugin '" + printable(call.arguments[0], 60) + "' that knows accounts\n");
     co_return EX_UNAVAILABLE;
   }
-  std::string_view word = answer == AuthAnswer::ok ? "ok" : answer == AuthAnswer::denied ? "denied" : "temporary";
-  output.print(call.json ? line({{"result", word}}) : std::string(word) + "\n");
-  co_return answer == AuthAnswer::ok ? 0 : answer == AuthAnswer::denied ? EX_NOPERM : EX_TEMPFAIL;
+  std::string_view word = test.result == ok ? "ok" : test.result == denied ? "denied" : "temporary";
+  ordered_json said = {{"result", word}, {"mechanisms", test.mechanisms}};
+  if (test.result == ok) said.update({{"account", test.account}, {"tenant", test.tenant}});
+  output.print(call.json ? line(said) : std::string(word) + "\n");
+  co_return test.result == ok ? 0 : test.result == denied ? EX_NOPERM : EX_TEMPFAIL;
 }
 
 Task<int> run_dns(ControlContext& context, CommandCall call, Output& output) {

@@ -2,8 +2,10 @@
 #include <sysexits.h>
 
 #include "main/worker_graph.h"
+#include "plugin/providers_auth.h"
 #include "plugin/providers_deliver.h"
 #include "plugin/providers_logsink.h"
+#include "plugin/providers_table.h"
 
 namespace veredus {
 
@@ -18,11 +20,13 @@ std::vector<std::string> helper_names(const Settings& settings) {
 }  // namespace
 
 struct PluginPorts {
-  PluginPorts(PluginHost& host, FanOutSink& fan_out) : deliver(host), router(host), log(host), sinks(fan_out) { sinks.add(&log); }
+  PluginPorts(PluginHost& host, FanOutSink& fan_out) : deliver(host), router(host), auth(host), tables(host), log(host), sinks(fan_out) { sinks.add(&log); }
   ~PluginPorts() { sinks.remove(&log); }
 
   PluginDeliverPort deliver;
   PluginRouterPort router;
+  PluginAuthPort auth;
+  PluginTablePort tables;
   PluginLogSinks log;
   FanOutSink& sinks;
 };

@@ -43,16 +43,17 @@ std::optional<Task<int>> plugin_command(PluginHost& host, std::vector<std::strin
   return carry_out(host.main().loop, std::move(generation), found, std::move(words), &output);
 }
 
-Task<AuthAnswer> ask_password(PluginHost& host, std::string plugin, std::string account, std::string password) {
+Task<AuthTest> ask_password(PluginHost& host, std::string plugin, std::string account, std::string password) {
   Deadline deadline = Deadline::in(host.main().loop, kPatience);
-  AuthVerdict verdict = co_await check_password(host, std::move(plugin), std::move(account), std::move(password), deadline);
-  switch (verdict.kind) {
-    case AuthVerdict::Kind::ok: co_return AuthAnswer::ok;
-    case AuthVerdict::Kind::denied: co_return AuthAnswer::denied;
-    case AuthVerdict::Kind::unknown: co_return AuthAnswer::unknown;
-    case AuthVerdict::Kind::temporary: break;
-  }
-  co_return AuthAnswer::temporary;
+  AuthTrial trial = co_await try_password(host, std::move(plugin), std::move(account), std::move(password), deadline);
+  AuthTest out;
+  out.mechanisms = mechanisms_of(trial.kinds);
+  if (trial.kinds == 0) out.result = AuthTest::Result::unknown;
+  else if (trial.answer.kind == AuthAnswer::Kind::ok) out.result = AuthTest::Result::ok;
+  else if (trial.answer.kind == AuthAnswer::Kind::denied) out.result = AuthTest::Result::denied;
+  out.account = std::move(trial.answer.account);
+  out.tenant = std::move(trial.answer.tenant);
+  co_return out;
 }
 
 }  // namespace veredus

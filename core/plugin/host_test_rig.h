@@ -2,6 +2,7 @@
 // a time. Loop 0 is the test's thread; further loops have threads of their own. Real time.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <thread>
@@ -74,9 +75,11 @@ class HostRig {
     REQUIRE_MESSAGE(config.ok(), config.error_text());
     std::vector<PreparedPlugin> plugins;
     for (const PluginFragment& fragment : config.value().plugins) plugins.push_back(prepared(fragment));
+    auto core = std::make_shared<Settings>(*config.value().settings);
+    if (adjust) adjust(*core);
     std::string refused;
     bool done = false;
-    scope->spawn(bring_up(this, std::move(plugins), config.value().settings, &refused, &done));
+    scope->spawn(bring_up(this, std::move(plugins), std::move(core), &refused, &done));
     until([&] { return done; });
     REQUIRE(done);
     settle();
@@ -124,6 +127,7 @@ class HostRig {
   std::string header;
   std::optional<Content> content;
   std::unique_ptr<Scope> scope;
+  std::function<void(Settings&)> adjust;  // of the core, before plugins are enabled
 
  private:
   PreparedPlugin prepared(const PluginFragment& fragment) {

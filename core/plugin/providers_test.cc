@@ -1,11 +1,10 @@
-// Plugins that provide something, as the core asks them: tables, routers, deliveries, accounts, names, stores, sinks, commands; breakers;
+// Plugins that provide something, as the core asks them: tables, routers, deliveries, names, stores, sinks, commands; breakers;
 // a serial provider on another loop.
 #include <veredus/veredus.h>
 
 #include "log/sinks.h"
 #include "plugin/host_test_rig.h"
 #include "plugin/plugin_command.h"
-#include "plugin/providers_auth.h"
 #include "plugin/providers_deliver.h"
 #include "plugin/providers_logsink.h"
 #include "plugin/providers_resolver.h"
@@ -158,20 +157,6 @@ TEST_CASE("deliveries: one outcome a row; those left out have none; failures are
   DeliverRequest again{"servant", "", message_to({"a@b.test"}), {0}, 0, wrong.soon()};
   CHECK(wrong.wait(other.deliver(wrong.main(), again)).empty());
   CHECK(wrong.count("plugin.misbehaved") == 1);
-}
-
-TEST_CASE("accounts: proven, denied, cannot be told, no such plugin") {
-  auto check = [](Rig& rig, const char* plugin, const char* password) {
-    return rig.wait(check_password(*rig.host, plugin, "ann", password, rig.soon()));
-  };
-  Rig rig, later("refuse");
-  AuthVerdict proven = check(rig, "servant", "sesame");
-  CHECK(proven.kind == AuthVerdict::Kind::ok);
-  CHECK(proven.account == "ann");
-  CHECK(proven.tenant == "acme");
-  CHECK(check(rig, "servant", "wrong").kind == AuthVerdict::Kind::denied);
-  CHECK(check(rig, "nobody", "sesame").kind == AuthVerdict::Kind::unknown);
-  CHECK(check(later, "servant", "sesame").kind == AuthVerdict::Kind::temporary);
 }
 
 TEST_CASE("names by a plugin: cached by TTL, never by somebody else") {
