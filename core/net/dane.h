@@ -16,7 +16,8 @@ namespace veredus {
 struct TlsaRecord {
   uint8_t usage = 0, selector = 0, matching = 0;
   std::string data;
-  std::string text() const;  // "3 1 1 9f86d0…", the whole data in hex
+  std::string text() const;        // "3 1 1 9f86d0...", the whole data in hex
+  std::string short_text() const;  // for logs: at most 16 octets of the data
 };
 
 struct TlsaSet {
@@ -25,7 +26,8 @@ struct TlsaSet {
   bool exists() const { return !usable.empty() || !unusable.empty(); }
 };
 
-// Looks at every record of the answer, however many (the answer itself is bounded) and whatever they hold.
+// Looks at every record of the answer, however many (the answer itself is bounded) and whatever they hold. Of digests of the same thing only
+// the strongest count (RFC 7671 9); that is up to match_dane.
 TlsaSet read_tlsa(const DnsAnswer& answer);
 std::optional<TlsaRecord> parse_tlsa_text(std::string_view text);  // "3 1 1 HEX"
 
@@ -36,8 +38,8 @@ struct DaneVerdict {
   bool expired = false, host_mismatch = false;  // why a chain that has a matching anchor (usage 2) is refused nevertheless
 };
 
-// `chain`: DER, the server's own certificate first. `names`: reference names for usage 2 (RFC 7672 3.2.2); usage 3 looks neither at names
-// nor at dates.
+// `chain`: DER, the server's own certificate first, what follows in any order. `names`: reference names for usage 2 (RFC 7672 3.2.2); usage 3
+// looks neither at names nor at dates. Bounded: 16 certificates, and a limited search for a path through them.
 DaneVerdict match_dane(const TlsaSet& records, std::span<const std::string> chain, std::span<const std::string> names, WallTime now);
 
 }  // namespace veredus
