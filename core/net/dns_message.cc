@@ -71,12 +71,10 @@ std::string joined_strings(const ldns_rr* rr) {
   return out;
 }
 
+// Records that nobody can use are kept too: RFC 7672 demands TLS where there are any.
 bool read_tlsa(const ldns_rr* rr, DnsRecord& out) {
   for (size_t i = 0; i < ldns_rr_rd_count(rr); ++i) out.octets += octets_of(ldns_rr_rdf(rr, i));
-  if (out.octets.size() < 4) return false;
-  size_t data = out.octets.size() - 3;
-  unsigned matching = octet(out.octets, 2);
-  return (matching != 1 || data == 32) && (matching != 2 || data == 64);
+  return true;
 }
 
 bool read_address(const ldns_rr* rr, uint8_t family, DnsRecord& out) {
@@ -97,13 +95,13 @@ bool read_mx(const ldns_rr* rr, DnsRecord& out) {
 }
 
 bool read_data(const ldns_rr* rr, DnsRecord& out) {
+  if (out.type == DnsType::tlsa) return read_tlsa(rr, out);
   if (ldns_rr_rd_count(rr) == 0) return false;
   switch (out.type) {
     case DnsType::a: return read_address(rr, 4, out);
     case DnsType::aaaa: return read_address(rr, 6, out);
     case DnsType::mx: return read_mx(rr, out);
     case DnsType::txt: out.text = joined_strings(rr); return true;
-    case DnsType::tlsa: return read_tlsa(rr, out);
     default: out.text = name_text(ldns_rr_rdf(rr, 0)); return true;
   }
 }
@@ -115,7 +113,7 @@ struct Owned {
 
 std::vector<Owned> records_of(const ldns_rr_list* list) {
   std::vector<Owned> out;
-  for (size_t i = 0; i < ldns_rr_list_rr_count(list) && out.size() < 4 * kMaxDnsRecords; ++i) {
+  for (size_t i = 0; i < ldns_rr_list_rr_count(list) && out.size() < kMaxTlsaRecords; ++i) {
     const ldns_rr* rr = ldns_rr_list_rr(list, i);
     if (ldns_rr_get_class(rr) == LDNS_RR_CLASS_IN) out.push_back({rr, name_text(ldns_rr_owner(rr))});
   }
@@ -140,7 +138,7 @@ bool follow_cnames(const std::vector<Owned>& records, DnsAnswer& answer) {
 
 void take_records(const std::vector<Owned>& records, DnsType type, DnsAnswer& answer) {
   for (const Owned& one : records) {
-    if (answer.records.size() == kMaxDnsRecords) return;
+    if (answer.records.size() == max_records(type)) return;
     if (one.owner != answer.canonical || ldns_rr_get_type(one.rr) != static_cast<ldns_rr_type>(type)) continue;
     DnsRecord record;
     record.type = type;
@@ -150,12 +148,6 @@ void take_records(const std::vector<Owned>& records, DnsType type, DnsAnswer& an
     answer.ttl = std::min(answer.ttl, record.ttl);
     answer.records.push_back(std::move(record));
   }
-}
-
-bool holds_type(const std::vector<Owned>& records, const DnsAnswer& answer, DnsType type) {
-  return std::any_of(records.begin(), records.end(), [&](const Owned& one) {
-    return one.owner == answer.canonical && ldns_rr_get_type(one.rr) == static_cast<ldns_rr_type>(type);
-  });
 }
 
 // RFC 2308: how long "there is nothing" holds. Without a start of authority it does not hold at all.
@@ -186,9 +178,7 @@ void read_settled(const DnsQuery& query, const ldns_pkt* packet, DnsReply& reply
   if (reply.rcode == LDNS_RCODE_NOERROR) take_records(records, query.type, answer);
   if (ldns_pkt_edns_extended_rcode(packet) != 0) return malformed(answer, "the resolver does not speak this version of EDNS");
   reply.believable = true;
-  // TLSA records that are there but cannot be used are not the same as none: RFC 7672 demands TLS for them.
-  bool unusable_tlsa = query.type == DnsType::tlsa && reply.rcode == LDNS_RCODE_NOERROR && holds_type(records, answer, query.type);
-  if (!answer.records.empty() || unusable_tlsa) {
+  if (!answer.records.empty()) {
     answer.status = DnsStatus::ok;
     return;
   }

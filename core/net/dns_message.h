@@ -41,6 +41,9 @@ struct DnsReply {
 DnsReply read_reply(const DnsQuery& query, std::string_view message);
 
 constexpr size_t kMaxDnsRecords = 100;
+// Of TLSA records every one counts, so all that a message has room for are read.
+constexpr size_t kMaxTlsaRecords = 4000;
+constexpr size_t max_records(DnsType type) { return type == DnsType::tlsa ? kMaxTlsaRecords : kMaxDnsRecords; }
 constexpr unsigned kMaxCnameSteps = 8;
 
 }  // namespace veredus

@@ -127,7 +127,7 @@ TEST_CASE("names that would read like other names are told apart") {
   CHECK(!to_ascii_domain(answer.records[0].text).ok());
 }
 
-TEST_CASE("at most a hundred records; TLSA of impossible length dropped") {
+TEST_CASE("at most a hundred records; of TLSA all, whatever they hold") {
   Response many;
   for (int i = 0; i < 250; ++i) many.add(a_record("mx.test", "192.0.2." + std::to_string(i)));
   CHECK(answer_to(query_for("mx.test", DnsType::a), many).records.size() == 100);
@@ -136,10 +136,16 @@ TEST_CASE("at most a hundred records; TLSA of impossible length dropped") {
   };
   DnsQuery query = query_for("_25._tcp.mx.test", DnsType::tlsa);
   DnsAnswer mixed = answer_to(query, Response().add(tlsa(1, 31)).add(tlsa(1, 32)).add(tlsa(2, 32)).add(tlsa(2, 64)).add(tlsa(0, 9)));
-  CHECK(mixed.records.size() == 3);
-  DnsAnswer unusable = answer_to(query, Response().add(tlsa(1, 3)));
-  CHECK(unusable.status == DnsStatus::ok);  // there are records: RFC 7672 then demands TLS
-  CHECK(unusable.records.empty());
+  CHECK(mixed.records.size() == 5);
+  for (const std::string& data : {std::string(), std::string("\3"), std::string("\3\1"), std::string("\3\1\1")}) {
+    DnsAnswer unusable = answer_to(query, Response().add(record("_25._tcp.mx.test", DnsType::tlsa, 60, data)));
+    CHECK(unusable.status == DnsStatus::ok);  // there are records: RFC 7672 then demands TLS
+    REQUIRE(unusable.records.size() == 1);
+    CHECK(unusable.records[0].octets == data);
+  }
+  Response full;
+  for (int i = 0; i < 700; ++i) full.add(tlsa(1, 32));
+  CHECK(answer_to(query, full).records.size() == 700);
 }
 
 TEST_CASE("cut and spoiled messages give answers, not crashes") {

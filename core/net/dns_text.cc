@@ -28,6 +28,7 @@ std::string dotted(const std::string& name) { return name + "."; }
 
 std::string tlsa_text(const std::string& octets) {
   std::string out;
+  if (octets.size() < 3) return "\\# " + std::to_string(octets.size()) + " " + hex(octets);  // RFC 3597
   for (size_t i = 0; i < 3; ++i) out += std::to_string(static_cast<unsigned char>(octets[i])) + " ";
   return out + hex(std::string_view(octets).substr(3));
 }

@@ -25,7 +25,7 @@ struct DnsRecord {
   uint16_t preference = 0;  // MX
   std::string text;        // MX/CNAME/PTR/NS target in lower case without dot ("" = root: null MX); TXT strings joined
   IpAddress address;       // A, AAAA
-  std::string octets;      // TLSA: usage, selector, matching type, data
+  std::string octets;      // TLSA: usage, selector, matching type, data; whatever the zone holds, also nothing (dane.h judges it)
 };
 
 struct DnsAnswer {
@@ -33,7 +33,7 @@ struct DnsAnswer {
   bool authentic = false;   // AD bit from a trusted resolver
   bool bogus = false;       // SERVFAIL that goes away with CD set
   std::string canonical;    // last name of the CNAME chain
-  std::vector<DnsRecord> records;  // of the asked type, CNAMEs followed; at most 100
+  std::vector<DnsRecord> records;  // of the asked type, CNAMEs followed; at most 100, of TLSA 4000
   uint32_t ttl = 0;
   std::string server;       // who answered
   std::string problem;      // one sentence when status is not ok
