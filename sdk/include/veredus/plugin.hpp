@@ -175,8 +175,10 @@ struct Exported {
     if constexpr (requires(P& p) { p.quiesce(); }) (void)guarded(cell.host.interfaces(), "quiesce", [&] { cell.object.quiesce(); });
   }
   static void destroy(void* self) { delete static_cast<Cell<P>*>(self); }
-  static const void* provide(void*, const char* id) {
+  static const void* provide([[maybe_unused]] void* self, const char* id) {
     const void* found = nullptr;
+    if constexpr (requires(const P& p) { p.auth_kinds(); })
+      if (std::string_view(id) == VRD_SVC_AUTH_1) return Services<Object>::auth_with(static_cast<const Cell<P>*>(self)->object.auth_kinds());
     Services<Object>::each([&](const char* name, const void* table) {
       if (std::string_view(name) == id) found = table;
     });

@@ -111,7 +111,8 @@ class AuthAnswer : public Answer {
   }
   bool denied() { return fail(VRD_E_DENIED); }
 };
-/** svc.auth/1. `kKinds` of the class, if it has one, are the questions it answers: 1u << VRD_AUTH_PASSWORD ...; else passwords only. */
+/** svc.auth/1. `kKinds` of the class, if it has one, are the questions it answers: 1u << VRD_AUTH_PASSWORD ...; else passwords only. When
+ *  settings or data decide, the plugin's class has `uint32_t auth_kinds() const` instead, asked once, after the constructor. */
 class AuthProvider {
  public:
   virtual void check(const vrd_auth_request& request, AuthAnswer answer) = 0;
@@ -192,7 +193,12 @@ class ResolverAnswer : public Answer {
     for (const DnsRecord& one : all)
       list.push_back({VRD_SIZED(vrd_dns_record), one.type, one.ttl, one.preference, str(one.owner), str(one.text), str(one.data)});
     for (const vrd_dns_record& one : list) pointers.push_back(&one);
-    const vrd_dns_answer answer{VRD_SIZED(vrd_dns_answer), secure ? 1u : 0u, nxdomain ? 1u : 0u, static_cast<uint32_t>(list.size()), pointers.data()};
+    const vrd_dns_answer answer{VRD_SIZED(vrd_dns_answer), secure ? 1u : 0u, nxdomain ? 1u : 0u, static_cast<uint32_t>(list.size()), pointers.data(), 0, 0};
+    return send(VRD_OK, &answer);
+  }
+  /** There are signatures, and they are wrong. */
+  bool bogus() {
+    const vrd_dns_answer answer{VRD_SIZED(vrd_dns_answer), 0, 0, 0, nullptr, 1, 0};
     return send(VRD_OK, &answer);
   }
 };

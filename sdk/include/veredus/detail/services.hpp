@@ -99,6 +99,15 @@ struct Services {
     return 1u << VRD_AUTH_PASSWORD;
   }
   static constexpr vrd_svc_auth_1 kAuth{VRD_SIZED(vrd_svc_auth_1), 0, &auth, auth_kinds(), 0};
+  /** For an instance that chooses its kinds: one struct for each set of them. */
+  static const vrd_svc_auth_1* auth_with(uint32_t kinds) {
+    static constexpr auto kAll = [] {
+      std::array<vrd_svc_auth_1, 32> out{};
+      for (uint32_t i = 0; i < out.size(); i++) out[i] = {VRD_SIZED(vrd_svc_auth_1), 0, &auth, i, 0};
+      return out;
+    }();
+    return &kAll[kinds % kAll.size()];
+  }
   static constexpr vrd_svc_store_1 kStore{VRD_SIZED(vrd_svc_store_1), 0, &run, &list};
   static constexpr vrd_svc_logsink_1 kLogSink{VRD_SIZED(vrd_svc_logsink_1), 0, &write};
   static constexpr vrd_svc_resolver_1 kResolver{VRD_SIZED(vrd_svc_resolver_1), 0, &resolve};
