@@ -4,15 +4,15 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "net/dns_message.h"
 #include "plugin/host_support.h"
 
 namespace veredus {
 
 namespace {
 
-constexpr uint32_t kMostRecords = 100, kShortestTtl = 1, kLongestTtl = 86'400;
+constexpr uint32_t kShortestTtl = 1, kLongestTtl = 86'400, kBogusTtl = 2;
 constexpr size_t kLongestName = 255, kLongestText = 65'535;
-constexpr size_t kShortestTlsa = 4, kLongestTlsa = 1'024;
 
 bool is_address(DnsType type) { return type == DnsType::a || type == DnsType::aaaa; }
 
@@ -38,7 +38,7 @@ Result<DnsRecord> read_record(const vrd_dns_record& given, DnsType type) {
     if (!address || (address->family == 4) != (type == DnsType::a)) return fail(Errc::invalid, "a record without an address");
     out.address = *address;
   } else if (type == DnsType::tlsa) {
-    if (given.data.len < kShortestTlsa || given.data.len > kLongestTlsa) return fail(Errc::invalid, "a TLSA record without data");
+    if (given.data.len > kLongestText) return fail(Errc::invalid, "a TLSA record that is too long");
     out.octets = std::string(view_of(given.data));
   } else if (type == DnsType::txt) {
     out.text = std::string(view_of(given.text));
@@ -46,6 +46,17 @@ Result<DnsRecord> read_record(const vrd_dns_record& given, DnsType type) {
     if (given.text.len > kLongestName) return fail(Errc::invalid, "a name that is too long");
     out.text = lowered_name(given.text);
   }
+  return out;
+}
+
+Result<DnsAnswer> bogus_answer(const vrd_dns_answer& given, const std::string& name) {
+  if (given.count > 0 || given.secure || given.nxdomain) return fail(Errc::invalid, "a bogus answer that says something");
+  DnsAnswer out;
+  out.status = DnsStatus::server_failure;
+  out.bogus = true;
+  out.ttl = kBogusTtl;
+  out.canonical = lowered(name);
+  out.problem = "the signatures of the answer for " + name + " are wrong";
   return out;
 }
 
@@ -71,13 +82,15 @@ DnsRecords::DnsRecords(const DnsAnswer& answer) {
     records_.push_back(out);
   }
   for (const vrd_dns_record& record : records_) pointers_.push_back(&record);
-  answer_ = {VRD_SIZED(vrd_dns_answer), answer.authentic, answer.status == DnsStatus::no_name, static_cast<uint32_t>(count), pointers_.data()};
+  bool no_name = answer.status == DnsStatus::no_name;
+  answer_ = {VRD_SIZED(vrd_dns_answer), answer.authentic, no_name, static_cast<uint32_t>(count), pointers_.data(), answer.bogus, 0};
 }
 
 Result<DnsAnswer> read_dns_answer(const vrd_dns_answer& given, DnsType type, const std::string& name) {
   DnsAnswer out;
-  if (!VRD_HAS(vrd_dns_answer, &given, records) || given.count > kMostRecords || (given.count > 0 && (!given.records || given.nxdomain)))
+  if (!VRD_HAS(vrd_dns_answer, &given, records) || given.count > max_records(type) || (given.count > 0 && (!given.records || given.nxdomain)))
     return fail(Errc::invalid, "an answer that contradicts itself");
+  if (VRD_HAS(vrd_dns_answer, &given, zero) && given.bogus) return bogus_answer(given, name);
   out.ttl = given.count > 0 ? kLongestTtl : kShortestTtl * 60;
   for (uint32_t i = 0; i < given.count; ++i) {
     if (!given.records[i]) return fail(Errc::invalid, "an answer with a hole");

@@ -23,9 +23,9 @@ OpTask ask(Shard* shard, std::string name, DnsType type, Millis patience, void* 
   LoopServices& services = shard->services;
   auto answer = co_await services.resolver->query(std::move(name), type, Deadline::in(services.loop, patience));
   op.release();
-  vrd_status status = answer->bogus ? VRD_E_TEMPORARY : status_of_answer(*answer);
+  vrd_status status = status_of_answer(*answer);
   DnsRecords records(*answer);
-  call_back(shard, "dns answer", [&] { fn(ctx, status, status == VRD_OK ? records.answer() : nullptr); });
+  call_back(shard, "dns answer", [&] { fn(ctx, status, status == VRD_OK || answer->bogus ? records.answer() : nullptr); });
 }
 
 vrd_status query(const vrd_host* host, const vrd_dns_request* request, void* ctx, vrd_dns_fn fn, vrd_op* op) {

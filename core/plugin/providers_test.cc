@@ -171,6 +171,10 @@ TEST_CASE("names by a plugin: cached by TTL, never by somebody else") {
   }
   CHECK(rig.count("servant.resolving") == 1);
   CHECK(rig.wait(resolver.query("none.test", DnsType::a, rig.soon()))->status == DnsStatus::no_name);
+  auto bogus = rig.wait(resolver.query("bogus.test", DnsType::a, rig.soon()));
+  CHECK(bogus->bogus);
+  CHECK(bogus->temporary());
+  CHECK(!rig.wait(resolver.query("old.test", DnsType::a, rig.soon()))->bogus);  // a plugin built before there was such a member
   CHECK(rig.wait(nobody.query("a.test", DnsType::a, rig.soon()))->temporary());
   for (const char* mode : {"wrong", "refuse"}) {
     Rig bad(mode);

@@ -54,6 +54,7 @@ void heard_dns(void* ctx, vrd_status status, const vrd_dns_answer* answer) {
   auto* heard = static_cast<Heard*>(ctx);
   ++heard->calls;
   heard->status = status;
+  if (answer && answer->bogus) heard->text = "bogus";
   if (answer)
     for (uint32_t i = 0; i < answer->count; ++i) heard->text += std::string(answer->records[i]->text.ptr, answer->records[i]->text.len) + ";";
 }
@@ -189,23 +190,29 @@ TEST_CASE("dns: records, reverse names by address, failures, cancelling, bad que
   rig.resolver.add_a("a.test", "192.0.2.1");
   rig.resolver.add_ptr("1.2.0.192.in-addr.arpa", "host.test");
   rig.resolver.fail_with("broken.test", DnsType::a, DnsStatus::server_failure);
+  rig.resolver.fail_with("bogus.test", DnsType::a, DnsStatus::server_failure);
+  rig.resolver.answer("bogus.test", DnsType::a).bogus = true;
   auto ask = [&](const char* name, uint32_t type, Heard& heard, vrd_op* op = nullptr) {
     vrd_dns_request request{VRD_SIZED(vrd_dns_request), type, str(name), 1000, 0};
     return core_dns().query(rig.plugin, &request, &heard, heard_dns, op);
   };
-  Heard address, reverse, broken, missing, cancelled;
+  Heard address, reverse, broken, bogus, missing, cancelled;
   vrd_op op = 0;
   CHECK(ask("a.test.", VRD_DNS_A, address) == VRD_OK);
   CHECK(ask("192.0.2.1", VRD_DNS_PTR, reverse) == VRD_OK);
   CHECK(ask("broken.test", VRD_DNS_A, broken) == VRD_OK);
+  CHECK(ask("bogus.test", VRD_DNS_A, bogus) == VRD_OK);
   CHECK(ask("missing.test", VRD_DNS_A, missing) == VRD_OK);
   CHECK(ask("a.test", VRD_DNS_A, cancelled, &op) == VRD_OK);
   core_dns().cancel(rig.plugin, op);
-  CHECK(rig.until([&] { return address.calls && reverse.calls && broken.calls && missing.calls; }));
+  CHECK(rig.until([&] { return address.calls && reverse.calls && broken.calls && bogus.calls && missing.calls; }));
   rig.settle();
   CHECK(address.text == "192.0.2.1;");
   CHECK(reverse.text == "host.test;");
   CHECK(broken.status == VRD_E_TEMPORARY);
+  CHECK(broken.text.empty());
+  CHECK(bogus.status == VRD_E_TEMPORARY);
+  CHECK(bogus.text == "bogus");
   CHECK(missing.status == VRD_OK);
   CHECK(missing.text.empty());
   CHECK(cancelled.calls == 0);

@@ -25,7 +25,7 @@ const char* type_name(uint32_t type) {
 
 struct Answer {
   vrd_status status = VRD_OK;
-  bool nxdomain = false, secure = false;
+  bool nxdomain = false, secure = false, bogus = false;
   int64_t delay = 0;
   uint32_t ttl = 300;
   std::vector<std::string> records;
@@ -79,6 +79,7 @@ void read_short(const YAML::Node& node, Answer& out) {
   std::string text = node.Scalar();
   if (text == "nxdomain") out.nxdomain = true;
   else if (text == "servfail") out.status = VRD_E_TEMPORARY;
+  else if (text == "bogus") out.status = VRD_E_TEMPORARY, out.bogus = true;
   else if (text == "timeout") out.status = VRD_E_TIMEOUT;
   else out.records.push_back(text);
 }
@@ -98,7 +99,7 @@ Answer read_answer(const YAML::Node& node) {
   std::string status = text_of(node, "status");
   if (!status.empty()) read_short(node["status"], out);
   if (!status.empty() && !out.nxdomain && out.status == VRD_OK) out.records.clear();
-  out.status = status == "nxdomain" || status == "servfail" ? out.status : status_of(node, out.status);
+  out.status = status == "nxdomain" || status == "servfail" || status == "bogus" ? out.status : status_of(node, out.status);
   out.secure = text_of(node, "secure") == "true";
   out.delay = delay_of(node);
   out.ttl = static_cast<uint32_t>(parse_uint(text_of(node, "ttl", "300")).value_or(300));
@@ -120,14 +121,15 @@ Answer look_up(const YAML::Node& fakes, const std::string& name, const std::stri
 }
 
 void deliver(const Answer& answer, const std::string& name, uint32_t type, void* ctx, vrd_dns_fn fn, vrd_status status) {
-  if (status != VRD_OK) return fn(ctx, status, nullptr);
+  const vrd_dns_answer bogus{sizeof(vrd_dns_answer), 0, 0, 0, nullptr, 1, 0};
+  if (status != VRD_OK) return fn(ctx, status, answer.bogus ? &bogus : nullptr);
   std::vector<Made> made(answer.records.size());
   std::vector<const vrd_dns_record*> pointers;
   for (size_t i = 0; i < made.size(); ++i) {
     fill(made[i], type, answer.ttl, name, answer.records[i]);
     pointers.push_back(&made[i].record);
   }
-  vrd_dns_answer out{sizeof(vrd_dns_answer), answer.secure, answer.nxdomain, static_cast<uint32_t>(made.size()), pointers.data()};
+  vrd_dns_answer out{sizeof(vrd_dns_answer), answer.secure, answer.nxdomain, static_cast<uint32_t>(made.size()), pointers.data(), 0, 0};
   fn(ctx, VRD_OK, &out);
 }
 

@@ -161,6 +161,7 @@ uint32_t dns_type(const std::string& name) {
 bool read_dns(const vrd_dns_answer& answer, YAML::Node* out) {
   (*out)["secure"] = answer.secure != 0;
   (*out)["nxdomain"] = answer.nxdomain != 0;
+  if (VRD_HAS(vrd_dns_answer, &answer, zero) && answer.bogus) (*out)["bogus"] = true;
   (*out)["records"] = YAML::Node(YAML::NodeType::Sequence);
   for (uint32_t i = 0; i < answer.count; ++i) {
     const vrd_dns_record* record = answer.records[i];

@@ -109,6 +109,8 @@ static vrd_status resolve(void *shard, const vrd_dns_request *request, vrd_pendi
   if (me->mode == REFUSE) return VRD_E_TEMPORARY;
   if (me->mode == WRONG) record.text = VRD_STR("not an address");
   if (is(request->name, VRD_STR("none.test"))) answer.nxdomain = 1, answer.count = 0;
+  if (is(request->name, VRD_STR("bogus.test"))) answer.bogus = 1, answer.secure = 0, answer.count = 0;
+  if (is(request->name, VRD_STR("old.test"))) answer.size = offsetof(vrd_dns_answer, bogus), answer.bogus = 1;
   log_->write(me->host, VRD_LOG_INFO, VRD_STR("resolving"), NULL, NULL, 0);
   service_->answer(token, VRD_OK, &answer);
   return VRD_OK;

@@ -49,7 +49,8 @@ typedef struct vrd_dns_answer {
   uint32_t zero;                        /**< 0 */
 } vrd_dns_answer;
 
-/** VRD_OK: a definite answer, also an empty one. VRD_E_TIMEOUT, VRD_E_TEMPORARY (server failure, refused, malformed): `answer` is NULL.
+/** VRD_OK: a definite answer, also an empty one. VRD_E_TIMEOUT, VRD_E_TEMPORARY (server failure, refused, malformed, bogus): `answer` is
+ *  NULL, unless it is known to be bogus: then it says so and nothing else. Not every resolver can tell.
  *  @thread loop  @since 0.1  @lifetime answer: call */
 typedef void (*vrd_dns_fn)(void *ctx, vrd_status status, const vrd_dns_answer *answer);
 

@@ -14,8 +14,9 @@ VRD_BEGIN
 typedef struct vrd_svc_resolver_1 {
   uint32_t size; /**< sizeof(vrd_svc_resolver_1) */
   uint32_t zero; /**< 0 */
-  /** Answers with core.service answer() and a vrd_dns_answer (VRD_E_TIMEOUT or VRD_E_TEMPORARY when there is none; a bogus answer is
-   *  VRD_E_TEMPORARY). The host caches by the TTL. A plugin must not ask core.dns from here.
+  /** Answers with core.service answer() and a vrd_dns_answer (VRD_E_TIMEOUT or VRD_E_TEMPORARY when there is none). What has signatures
+   *  that are wrong is VRD_OK with `bogus` 1 and no records, or VRD_E_TEMPORARY; both mean that nothing may be concluded. The host caches
+   *  by the TTL. A plugin must not ask core.dns from here.
    *  @thread loop  @since 0.1
    *  @lifetime request: call
    *  @errors negative: it has failed with it */

@@ -20,6 +20,7 @@ struct DnsRecord {
 struct DnsResult : Outcome {
   using Outcome::Outcome;
   bool secure = false, nxdomain = false;
+  bool bogus = false;  // with VRD_E_TEMPORARY: the signatures are wrong
   std::vector<DnsRecord> records;
 };
 
@@ -98,6 +99,7 @@ class DnsRequest : public Request<DnsRequest, DnsResult> {
     if (answer == nullptr) return out;
     out.secure = answer->secure != 0;
     out.nxdomain = answer->nxdomain != 0;
+    out.bogus = VRD_HAS(vrd_dns_answer, answer, zero) && answer->bogus != 0;
     for (uint32_t i = 0; i < answer->count; i++) {
       const vrd_dns_record& one = *answer->records[i];
       out.records.push_back({one.type, one.ttl, one.preference, copy(one.owner), copy(one.text), copy(one.data)});
