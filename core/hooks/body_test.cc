@@ -54,6 +54,28 @@ TEST_CASE("later hooks see what is left; without rewriting nothing is replaced")
   CHECK(second == "all of it|");  // nobody is shown nothing, unless it is the end
 }
 
+TEST_CASE("who has seen enough, or answers late, is treated the same when nobody reads of those who say next") {
+  BodyRun run;
+  run.rig.log.set_threshold(Severity::info);
+  std::string first, enough, late;
+  run.rig.add(hook_info("a", Stage::body), [&](HookCall& call) { return first += call.subject().chunk, Verdict(); });
+  run.rig.add(hook_info("b", Stage::body), [&](HookCall& call) {
+    enough += call.subject().chunk;
+    return enough.size() < 5 ? Verdict() : verdict(Action::ok);
+  });
+  run.rig.add(hook_info("c", Stage::body), [&](HookCall& call) {
+    late += call.subject().chunk;
+    PendingToken token = call.defer(Seconds(5));
+    CHECK(run.rig.runner.pending().complete(token, {}) == Completion::taken);
+    return verdict(Action::pending);
+  });
+  for (const char* chunk : {"one ", "two ", "", "four"}) CHECK_FALSE(run.chunk(chunk).body);
+  run.chunk("", true);
+  CHECK(first == "one two four");
+  CHECK(enough == "one two ");
+  CHECK(late == first);
+}
+
 TEST_CASE("a chunk that grew is shown in pieces, and the end with the last of them") {
   BodyRun run;
   std::vector<size_t> sizes;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <tuple>
+#include <typeinfo>
 
 #include "hooks/stage_table.h"
 
@@ -78,7 +79,7 @@ std::shared_ptr<const HookView> HookCall::view() {
 
 PendingToken HookCall::defer(Millis timeout) {
   if (!may_defer_ || pending_) return 0;
-  if (info_.timeout_ms > 0) timeout = std::min(timeout, Millis(info_.timeout_ms));
+  if (info_->timeout_ms > 0) timeout = std::min(timeout, Millis(info_->timeout_ms));
   auto pending = std::make_unique<PendingCall>(table_);
   PendingToken token = pending->open(timeout);
   if (token != 0) pending_ = std::move(pending);
@@ -87,7 +88,7 @@ PendingToken HookCall::defer(Millis timeout) {
 
 void HookCall::emit(std::string_view octets) {
   if (stage_info(stage()).kind != StageKind::stream) emit_problem_ = "octets emitted at a stage without a body";
-  if ((info_.may & kMayBody) == 0) emit_problem_ = "octets emitted without the right";
+  if ((info_->may & kMayBody) == 0) emit_problem_ = "octets emitted without the right";
   if (octets.size() > kMostEmitted - emitted_.size()) emit_problem_ = "too many octets emitted";
   if (emit_problem_.empty()) emitted_.append(octets);
 }
@@ -120,6 +121,8 @@ HookSet::HookSet(std::vector<std::shared_ptr<Hook>> hooks, uint64_t generation) 
     may_[stage] |= hook->info().may;
     may_all_ |= hook->info().may;
     stages_[stage].push_back(std::move(hook));
+    const Hook &first = *stages_[stage].front(), &last = *stages_[stage].back();
+    uniform_[stage] = typeid(first) == typeid(last) && (stages_[stage].size() == 1 || uniform_[stage]);
   }
 }
 

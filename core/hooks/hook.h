@@ -52,14 +52,16 @@ class HookView {
   std::vector<AuthResult> auth_results_;
 };
 
+class Hook;
+
 class HookCall {
  public:
   static constexpr size_t kMostEmitted = 16 << 20;  // by one call
   HookCall(PendingTable& table, const HookInfo& info, const Subject& subject, std::span<const Edit> earlier, bool may_defer)
-      : table_(table), info_(info), subject_(subject), earlier_(earlier), may_defer_(may_defer) {}
+      : table_(table), info_(&info), subject_(subject), earlier_(earlier), may_defer_(may_defer) {}
   HookCall(const HookCall&) = delete;
 
-  Stage stage() const { return info_.stage; }
+  Stage stage() const { return info_->stage; }
   const Subject& subject() const { return subject_; }
   std::span<const Edit> earlier() const { return earlier_; }  // what hooks before this one want changed at this stage
   std::vector<Edit>& edits() { return edits_; }
@@ -73,6 +75,7 @@ class HookCall {
   void emit(std::string_view octets);
 
   // The runner's.
+  void pass_to(const HookInfo& next) { info_ = &next; }  // after a plain call, the same for the next hook of the stage
   bool plain() const { return edits_.empty() && emitted_.empty() && emit_problem_.empty() && !pending_; }
   std::unique_ptr<PendingCall> take_pending() { return std::move(pending_); }
   std::string take_emitted() { return std::move(emitted_); }
@@ -80,7 +83,7 @@ class HookCall {
 
  private:
   PendingTable& table_;
-  const HookInfo& info_;
+  const HookInfo* info_;
   const Subject& subject_;
   std::span<const Edit> earlier_;
   bool may_defer_;
@@ -91,6 +94,17 @@ class HookCall {
   std::string emitted_;
 };
 
+// The hooks of a stage, asked in a row for as long as they answer `next` and nothing else, which most of them do most of the time.
+struct HookRow {
+  std::span<const std::shared_ptr<Hook>> hooks;
+  HookCall& call;
+  uint64_t quick, slow;      // ticks: below the first a call is counted by QuickCounters, above the second the runner has to say so
+  bool uniform;              // all hooks of this stage are of one class
+  size_t at = 0;             // whose turn it is
+  uint64_t ended;            // ticks: when the call before it ended
+  std::optional<Verdict> said{};  // of the hook `at`, when that is more than `next`, or was slow; its call is not counted yet
+};
+
 class Hook {
  public:
   explicit Hook(HookInfo info) : info_(std::move(info)) {}
@@ -98,8 +112,10 @@ class Hook {
 
   const HookInfo& info() const { return info_; }
   virtual Verdict call(HookCall& call) = 0;
+  // Asks this hook and, if the row is uniform, those behind it, until one says something, and counts the calls before that.
+  virtual void ask_row(HookRow& row) { row.said = call(row.call); }
   virtual void cancel(PendingToken) {}  // once, when the session or the transaction went away first
-  HookStats snapshot() const { return counters_.snapshot(); }  // [any]
+  virtual HookStats snapshot() const { return counters_.snapshot(); }  // [any]
 
   HookCounters& counters() { return counters_; }  // the runner's
 
@@ -116,6 +132,7 @@ class HookSet {
 
   bool any(Stage stage) const { return !stages_[stage_index(stage)].empty(); }
   std::span<const std::shared_ptr<Hook>> at(Stage stage) const { return stages_[stage_index(stage)]; }
+  bool uniform(Stage stage) const { return uniform_[stage_index(stage)]; }  // its hooks are of one class
   uint32_t needs(Stage stage) const { return needs_[stage_index(stage)]; }
   uint32_t may(Stage stage) const { return may_[stage_index(stage)]; }  // rights of all its hooks together
   uint32_t may() const { return may_all_; }                             // of all stages
@@ -124,6 +141,7 @@ class HookSet {
  private:
   std::array<std::vector<std::shared_ptr<Hook>>, kStageCount> stages_;
   std::array<uint32_t, kStageCount> needs_{}, may_{};
+  std::array<bool, kStageCount> uniform_{};
   uint32_t may_all_ = 0;
   uint64_t generation_ = 0;
 };

@@ -1,5 +1,6 @@
 // HookStats: what one hook cost and answered so far. HookCounters: the cells behind it, written by the loop that calls the hook, and
-// readable from any thread at any time; a picture taken meanwhile may be one call ahead in one cell and not in another.
+// readable from any thread at any time; a picture taken meanwhile may be one call ahead in one cell and not in another. QuickCounters: the
+// two cells for the calls that are most in number.
 #pragma once
 
 #include <array>
@@ -8,6 +9,7 @@
 #include <cstdint>
 
 #include "hooks/hooks.h"
+#include "hooks/ticks.h"
 
 namespace veredus {
 
@@ -25,32 +27,54 @@ struct HookStats {
   static constexpr uint64_t bucket_limit(size_t bucket) { return uint64_t{250} << bucket; }
 };
 
+// One writer: no locked instruction.
+using CounterCell = std::atomic<uint64_t>;
+inline void add_to(CounterCell& cell, uint64_t more = 1) {
+  cell.store(cell.load(std::memory_order_relaxed) + more, std::memory_order_relaxed);
+}
+
+// Calls that were answered `next` with nothing else, within the first bucket of the histogram.
+class QuickCounters {
+ public:
+  static constexpr uint64_t kBelowNanos = HookStats::bucket_limit(0);
+  void called(uint64_t ticks) {  // [loop]
+    add_to(calls_);
+    add_to(ticks_, ticks);
+  }
+  void add_into(HookStats& stats) const {  // [any]
+    uint64_t calls = calls_.load(std::memory_order_relaxed);
+    stats.calls += calls;
+    stats.answers[static_cast<size_t>(Action::next)] += calls;
+    stats.histogram[0] += calls;
+    stats.nanos += Ticks::to_nanos(ticks_.load(std::memory_order_relaxed));
+  }
+
+ private:
+  CounterCell calls_{0}, ticks_{0};
+};
+
 class HookCounters {
  public:
   // [loop]
   void called(uint64_t nanos) {
-    add(calls_);
-    add(nanos_, nanos);
+    add_to(calls_);
+    add_to(nanos_, nanos);
     size_t bucket = static_cast<size_t>(std::bit_width(nanos / HookStats::bucket_limit(0)));
-    add(histogram_[bucket < HookStats::kBuckets ? bucket : HookStats::kBuckets - 1]);
+    add_to(histogram_[bucket < HookStats::kBuckets ? bucket : HookStats::kBuckets - 1]);
   }
   void answered(Action action) {
     auto number = static_cast<size_t>(action);
-    if (number < kActionCount) add(answers_[number]);
+    if (number < kActionCount) add_to(answers_[number]);
   }
-  void faulted() { add(faults_); }
-  void timed_out() { add(timeouts_); }
-  void was_slow() { add(slow_); }
-  void edits_refused() { add(edits_refused_); }
+  void faulted() { add_to(faults_); }
+  void timed_out() { add_to(timeouts_); }
+  void was_slow() { add_to(slow_); }
+  void edits_refused() { add_to(edits_refused_); }
 
   HookStats snapshot() const;  // [any]
 
  private:
-  using Cell = std::atomic<uint64_t>;
-  // One writer: no locked instruction.
-  static void add(Cell& cell, uint64_t more = 1) {
-    cell.store(cell.load(std::memory_order_relaxed) + more, std::memory_order_relaxed);
-  }
+  using Cell = CounterCell;
 
   Cell calls_{0}, nanos_{0}, faults_{0}, timeouts_{0}, slow_{0}, edits_refused_{0};
   std::array<Cell, kActionCount> answers_{};

@@ -12,11 +12,6 @@ namespace veredus {
 
 namespace {
 
-uint64_t steady_nanos() {
-  auto now = std::chrono::steady_clock::now().time_since_epoch();
-  return static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(now).count());
-}
-
 std::string id_of(const Subject& subject) {
   return subject.envelope && subject.envelope->id ? subject.envelope->id.text() : std::string();
 }
@@ -142,49 +137,94 @@ bool show_chunk(StageProgress& progress) {
 
 }  // namespace
 
-RunnerOptions::RunnerOptions() : nanos(&steady_nanos) {}
-
 Runner::Runner(Loop& loop, Log& log, std::shared_ptr<const HookSet> hooks, RunnerOptions options)
-    : log_(log), hooks_(std::move(hooks)), options_(options), pending_(loop) {}
+    : log_(log), hooks_(std::move(hooks)), options_(options), pending_(loop) {
+  set_slow_nanos(options.slow_nanos);
+}
+
+void Runner::set_slow_nanos(uint64_t nanos) {
+  options_.slow_nanos = nanos;
+  slow_ticks_ = Ticks::from_nanos(nanos);
+}
+
+Asked Runner::ask(Stage stage, const Subject& subject, HookState& state) {
+  const StageInfo& info = stage_info(stage);
+  if (!any(stage, state)) return nullptr;
+  if (info.skippable && (state.skip_transaction || state.skip_connection)) return nullptr;
+  InHand named(in_hand_, subject);
+  if (quick(info, subject, state)) return ask_quickly(info, subject, state);
+  auto progress = std::make_unique<StageProgress>(info, subject, state);
+  progress->ended = now();
+  proceed(*progress);
+  return progress;
+}
+
+// Nobody wants to read of a hook that says `next`, and no hook needs to be treated unlike the others.
+bool Runner::quick(const StageInfo& info, const Subject& subject, const HookState& state) const {
+  if (options_.nanos || log_.wants(events::kHookVerdict.severity)) return false;
+  if (info.kind != StageKind::stream) return true;
+  bool rewritten = (state.hooks->may(info.stage) & kMayBody) != 0;
+  return !rewritten && state.body_marks.empty() && subject.chunk.size() <= kLongestChunk && (subject.last || !subject.chunk.empty());
+}
+
+// From the first hook that says something the asking goes on as if it had never been quick.
+Asked Runner::ask_quickly(const StageInfo& info, const Subject& subject, HookState& state) {
+  auto hooks = state.hooks->at(info.stage);
+  HookCall call(pending_, hooks.front()->info(), subject, {}, true);
+  HookRow row{hooks, call, quick_ticks_, slow_ticks_, state.hooks->uniform(info.stage), 0, Ticks::now()};
+  while (row.at < hooks.size()) {
+    hooks[row.at]->ask_row(row);
+    if (row.said) break;
+  }
+  if (!row.said) return nullptr;
+  auto progress = std::make_unique<StageProgress>(info, subject, state);
+  progress->next = row.at;
+  progress->ended = row.ended;
+  if (progress->stream()) progress->body.show(progress->subject, BodyPass::kNothing);
+  if (go_on(*progress, call, std::move(*row.said))) proceed(*progress);
+  return progress;
+}
 
 // Until every hook has answered (true) or one wants to answer later (false). The end of one call is the beginning of the next.
 bool Runner::proceed(StageProgress& progress) {
-  const StageInfo& info = progress.info;
-  if (info.skippable && (progress.state.skip_transaction || progress.state.skip_connection)) return true;
-  InHand named(in_hand_, progress.subject);
-  progress.ended = options_.nanos();
   while (show_chunk(progress)) {
     Hook& hook = progress.hook();
     HookCall call(pending_, hook.info(), progress.subject, progress.decision.edits, true);
-    Verdict verdict = hook.call(call);
-    progress.began = progress.ended;
-    progress.ended = measure(hook, info, progress.began);
-    hook.counters().answered(verdict.action);
-    if (verdict.action == Action::next && call.plain() && verdict.reply.code == 0 && !(progress.stream() && rewrites(hook))) {
-      if (progress.stream()) continue;
-      log_verdict(progress, verdict);
-      ++progress.next;
-      continue;
-    }
-    Answered answered;
-    answered.answer = HookAnswer{std::move(verdict), std::move(call.edits()), call.take_emitted()};
-    answered.problem = call.emit_problem();
-    progress.pending = call.take_pending();
-    if (answered.answer.verdict.action == Action::pending && progress.pending && answered.problem.empty()) {
-      progress.partial = std::move(answered.answer);
-      return false;
-    }
-    if (conclude(progress, std::move(answered))) return true;
+    if (!go_on(progress, call, hook.call(call))) break;
   }
-  return true;
+  return !progress.pending;
+}
+
+// From what a hook has just said: are further hooks to be asked?
+bool Runner::go_on(StageProgress& progress, HookCall& call, Verdict verdict) {
+  Hook& hook = progress.hook();
+  progress.began = progress.ended;
+  progress.ended = measure(hook, progress.info, progress.began);
+  hook.counters().answered(verdict.action);
+  if (verdict.action == Action::next && call.plain() && verdict.reply.code == 0 && !(progress.stream() && rewrites(hook))) {
+    if (progress.stream()) return true;
+    log_verdict(progress, verdict);
+    ++progress.next;
+    return true;
+  }
+  Answered answered;
+  answered.answer = HookAnswer{std::move(verdict), std::move(call.edits()), call.take_emitted()};
+  answered.problem = call.emit_problem();
+  progress.pending = call.take_pending();
+  if (answered.answer.verdict.action == Action::pending && progress.pending && answered.problem.empty()) {
+    progress.partial = std::move(answered.answer);
+    return false;
+  }
+  return !conclude(progress, std::move(answered));
 }
 
 uint64_t Runner::measure(Hook& hook, const StageInfo& info, uint64_t began) {
-  uint64_t now = options_.nanos();
-  hook.counters().called(now - began);
-  if (now - began <= options_.slow_nanos) return now;
+  uint64_t now = this->now();
+  uint64_t spent = now > began ? nanos_of(now - began) : 0;
+  hook.counters().called(spent);
+  if (spent <= options_.slow_nanos) return now;
   hook.counters().was_slow();
-  log_.write(events::kHookSlow, {{"plugin", hook.info().plugin}, {"stage", info.name}, {"us", (now - began) / 1000}});
+  log_.write(events::kHookSlow, {{"plugin", hook.info().plugin}, {"stage", info.name}, {"us", spent / 1000}});
   return now;
 }
 
@@ -206,6 +246,8 @@ Task<void> Runner::finish(StageProgress* progress) {
     }
     progress->pending.reset();
     if (answered.timed_out) answered.problem = "no answer in time";
+    InHand named(in_hand_, progress->subject);
+    progress->ended = now();
     over = conclude(*progress, std::move(answered)) || proceed(*progress);
   }
 }
@@ -301,15 +343,20 @@ void Runner::take_edits(StageProgress& progress, std::vector<Edit> edits) {
 
 void Runner::tell(Stage stage, const Subject& subject, const HookState& state) {
   const StageInfo& info = stage_info(stage);
-  std::shared_ptr<const HookSet> hooks = state.hooks;
+  auto hooks = state.hooks->at(stage);
   InHand named(in_hand_, subject);
-  uint64_t ended = options_.nanos();
-  for (const std::shared_ptr<Hook>& hook : hooks->at(stage)) {
-    HookCall call(pending_, hook->info(), subject, {}, false);
-    Verdict verdict = hook->call(call);
-    ended = measure(*hook, info, ended);
-    hook->counters().answered(verdict.action);
-    if (verdict.action != Action::next || !call.plain()) log_fault(*hook, info, subject, "an answer where none is asked for");
+  uint64_t ended = now();
+  for (size_t at = 0; at < hooks.size();) {
+    HookCall call(pending_, hooks[at]->info(), subject, {}, false);
+    HookRow row{hooks, call, quick_ticks_, slow_ticks_, state.hooks->uniform(stage), at, ended};
+    hooks[at]->ask_row(row);
+    at = row.at;
+    ended = row.ended;
+    if (!row.said) continue;
+    Hook& hook = *hooks[at++];
+    ended = measure(hook, info, ended);
+    hook.counters().answered(row.said->action);
+    if (row.said->action != Action::next || !call.plain()) log_fault(hook, info, subject, "an answer where none is asked for");
   }
 }
 
@@ -323,7 +370,7 @@ void Runner::log_verdict(const StageProgress& progress, const Verdict& verdict) 
   log_.write(event, {{"plugin", progress.hook().info().plugin},
                      {"stage", progress.info.name},
                      {"verdict", action_text(verdict.action)},
-                     {"us", (options_.nanos() - progress.began) / 1000},
+                     {"us", nanos_of(now() - progress.began) / 1000},
                      {"id", id_of(progress.subject)},
                      {"rule", verdict.rule},
                      {"reply", verdict.reply.code != 0 ? verdict.reply.joined() : std::string()}});

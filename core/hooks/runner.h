@@ -18,12 +18,12 @@
 namespace veredus {
 
 struct RunnerOptions {
-  RunnerOptions();
-  uint64_t (*nanos)();                // a monotonic clock
+  uint64_t (*nanos)() = nullptr;      // a monotonic clock of a test; otherwise Ticks
   uint64_t slow_nanos = 2'000'000;    // a call that blocks the loop for longer is logged
 };
 
 class StageRun;
+using Asked = std::unique_ptr<StageProgress>;  // what came of asking: null when every hook said `next`, and there is nothing to do
 
 class Runner {
  public:
@@ -33,7 +33,7 @@ class Runner {
   HookState begin() const { return HookState(hooks_); }  // a session or a message pins the set of now
   void use(std::shared_ptr<const HookSet> hooks) { hooks_ = std::move(hooks); }  // after a reload, for those that begin later
   const HookSet& hooks() const { return *hooks_; }
-  void set_slow(Millis limit) { options_.slow_nanos = static_cast<uint64_t>(std::chrono::nanoseconds(limit).count()); }
+  void set_slow(Millis limit) { set_slow_nanos(static_cast<uint64_t>(std::chrono::nanoseconds(limit).count())); }
   // Where the message is named that a hook is called for, for whoever looks after a crash.
   void name_in(std::atomic<uint64_t>* in_hand) { in_hand_ = in_hand; }
 
@@ -41,8 +41,11 @@ class Runner {
   bool any(Stage stage) const { return hooks_->any(stage); }
   static bool any(Stage stage, const HookState& state) { return state.hooks->any(stage); }
 
-  // co_await it: the stage's decision. What `subject` points to, and `state`, must live until the answer. Destroying what awaits it
-  // cancels the hook waited for. At `body` a call is one chunk; without hooks that rewrite, Decision::body is empty.
+  // Asks the stage's hooks until one wants to answer later. What `subject` points to, and `state`, must live until the answer.
+  Asked ask(Stage stage, const Subject& subject, HookState& state);
+  // co_await it: the stage's decision. Destroying what awaits it cancels the hook waited for. At `body` a call is one chunk; without
+  // hooks that rewrite, Decision::body is empty.
+  StageRun run(Asked asked);
   StageRun run(Stage stage, const Subject& subject, HookState& state);
   void tell(Stage stage, const Subject& subject, const HookState& state);
   void tell(Stage stage, const Subject& subject);
@@ -58,9 +61,15 @@ class Runner {
     bool timed_out = false;
   };
 
+  bool quick(const StageInfo& info, const Subject& subject, const HookState& state) const;
+  Asked ask_quickly(const StageInfo& info, const Subject& subject, HookState& state);
   bool proceed(StageProgress& progress);
+  bool go_on(StageProgress& progress, HookCall& call, Verdict verdict);
   Task<void> finish(StageProgress* progress);
   bool conclude(StageProgress& progress, Answered answered);
+  uint64_t now() const { return options_.nanos ? options_.nanos() : Ticks::now(); }
+  uint64_t nanos_of(uint64_t span) const { return options_.nanos ? span : Ticks::to_nanos(span); }
+  void set_slow_nanos(uint64_t nanos);
   uint64_t measure(Hook& hook, const StageInfo& info, uint64_t began);
   Verdict judge(StageProgress& progress, Answered& answered);
   Verdict after_fault(StageProgress& progress, const Answered& answered);
@@ -73,6 +82,7 @@ class Runner {
   Log& log_;
   std::shared_ptr<const HookSet> hooks_;
   RunnerOptions options_;
+  uint64_t quick_ticks_ = Ticks::from_nanos(QuickCounters::kBelowNanos), slow_ticks_ = 0;
   PendingTable pending_;
   std::atomic<uint64_t>* in_hand_ = nullptr;
 };
@@ -80,23 +90,24 @@ class Runner {
 // Awaited once. As long as hooks answer at once there is no coroutine frame but the caller's.
 class [[nodiscard]] StageRun {
  public:
-  StageRun(Runner& runner, Stage stage, const Subject& subject, HookState& state)
-      : runner_(runner), progress_(stage_info(stage), subject, state) {}
+  StageRun(Runner& runner, Asked asked) : runner_(runner), progress_(std::move(asked)) {}
   StageRun(const StageRun&) = delete;
 
-  bool await_ready() { return runner_.proceed(progress_); }
-  bool await_suspend(std::coroutine_handle<> caller) { return rest_.emplace(runner_.finish(&progress_)).await_suspend(caller); }
+  bool await_ready() const { return !progress_ || !progress_->pending; }
+  bool await_suspend(std::coroutine_handle<> caller) { return rest_.emplace(runner_.finish(progress_.get())).await_suspend(caller); }
   Decision await_resume() {
-    if (progress_.body.replaced()) progress_.decision.body = progress_.body.take();
-    return std::move(progress_.decision);
+    if (!progress_) return {};
+    if (progress_->body.replaced()) progress_->decision.body = progress_->body.take();
+    return std::move(progress_->decision);
   }
 
  private:
   Runner& runner_;
-  StageProgress progress_;
+  Asked progress_;
   std::optional<Task<void>> rest_;  // dies first: its end cancels the hook waited for
 };
 
-inline StageRun Runner::run(Stage stage, const Subject& subject, HookState& state) { return StageRun(*this, stage, subject, state); }
+inline StageRun Runner::run(Asked asked) { return StageRun(*this, std::move(asked)); }
+inline StageRun Runner::run(Stage stage, const Subject& subject, HookState& state) { return run(ask(stage, subject, state)); }
 
 }  // namespace veredus

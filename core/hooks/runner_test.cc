@@ -148,6 +148,41 @@ TEST_CASE("later hooks see what earlier ones want; told stages take no answer") 
   CHECK(rig.sink.count("hook.fault") == 1);
 }
 
+TEST_CASE("after the first that says more than next the others are asked as ever, with its edits") {
+  RunnerRig rig;
+  rig.log.set_threshold(Severity::info);
+  std::string called;
+  size_t seen = 0;
+  auto plain = [&](HookCall&) { return called += '.', Verdict(); };
+  auto first = rig.add(hook_info("a", Stage::rcpt), plain);
+  rig.add(hook_info("b", Stage::rcpt, kMayFields), [&](HookCall& call) { return call.edits().push_back(SetField{"tenant", "t"}), Verdict(); });
+  auto last = rig.add(hook_info("c", Stage::rcpt), [&](HookCall& call) { return seen = call.earlier().size(), verdict(Action::ok); });
+  rig.add(hook_info("d", Stage::rcpt), plain);
+  for (int i = 0; i < 3; ++i) {
+    Decision decision = rig.run(Stage::rcpt);
+    CHECK(decision.verdict.rule == "c");
+    CHECK(decision.edits.size() == 1);
+  }
+  CHECK(called == "...");
+  CHECK(seen == 1);
+  CHECK(first->snapshot().calls == 3);
+  CHECK(first->snapshot().answers[static_cast<size_t>(Action::next)] == 3);
+  CHECK(last->snapshot().answers[static_cast<size_t>(Action::ok)] == 3);
+  CHECK(rig.runner.ask(Stage::mail, Subject(), rig.state) == nullptr);
+}
+
+TEST_CASE("a span of ticks is what the clock says") {
+  uint64_t ticks = Ticks::now(), nanos = Ticks::system_nanos();
+  while (Ticks::system_nanos() - nanos < 20'000'000) {
+  }
+  nanos = Ticks::system_nanos() - nanos;
+  uint64_t spent = Ticks::to_nanos(Ticks::now() - ticks);
+  CHECK(spent > nanos - nanos / 100);
+  CHECK(spent < nanos + nanos / 100 + 1'000'000);
+  CHECK(Ticks::to_nanos(Ticks::from_nanos(2'000'000)) >= 1'999'000);
+  CHECK(Ticks::to_nanos(Ticks::from_nanos(2'000'000)) <= 2'000'000);
+}
+
 TEST_CASE("a session keeps the hooks it began with; a view outlives what it shows") {
   RunnerRig rig;
   std::shared_ptr<const HookView> view;

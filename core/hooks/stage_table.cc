@@ -2,6 +2,7 @@
 #include "hooks/stage_table.h"
 
 #include <array>
+#include <type_traits>
 
 namespace veredus {
 
@@ -59,12 +60,11 @@ constexpr std::array<StageInfo, kStageCount> kStages{{
     {Stage::disconnect, "disconnect", kToldKind, false, false, kTold, 0, kNone, kNone},
 }};
 
-constexpr size_t kNumbers = static_cast<size_t>(Stage::disconnect) + 1;
-constexpr auto kRows = [] {
-  std::array<uint8_t, kNumbers> out{};
+constexpr auto rows_by_number() {
+  std::remove_const_t<decltype(detail::kStageRows)> out{};
   for (size_t row = 0; row < kStageCount; ++row) out[static_cast<size_t>(kStages[row].stage)] = static_cast<uint8_t>(row);
   return out;
-}();
+}
 
 constexpr std::array<std::string_view, kActionCount> kActions{"next", "ok",         "reject",  "tempfail", "discard",
                                                    "hold", "disconnect", "pending", "fault"};
@@ -92,14 +92,14 @@ constexpr std::array<std::string_view, std::variant_size_v<Edit>> kEditNames{
 
 }  // namespace
 
+constinit const std::array<uint8_t, static_cast<size_t>(Stage::disconnect) + 1> detail::kStageRows = rows_by_number();
+
 bool StageInfo::allows(Action action) const {
   auto number = static_cast<int32_t>(action);
   return number >= 0 && number < static_cast<int32_t>(kActions.size()) && (actions & bit(action)) != 0;
 }
 
 std::span<const StageInfo, kStageCount> stages() { return kStages; }
-
-size_t stage_index(Stage stage) { return kRows[static_cast<size_t>(stage)]; }
 
 const StageInfo& stage_info(Stage stage) { return kStages[stage_index(stage)]; }
 

@@ -2,6 +2,7 @@
 // none. Declared here once; runner, control commands and manual read it. Constants; any thread.
 #pragma once
 
+#include <array>
 #include <optional>
 #include <span>
 #include <string_view>
@@ -35,7 +36,10 @@ constexpr size_t kStageCount = 21;
 std::span<const StageInfo, kStageCount> stages();
 const StageInfo& stage_info(Stage stage);
 std::optional<Stage> stage_by_name(std::string_view name);
-size_t stage_index(Stage stage);  // its row
+namespace detail {
+extern const std::array<uint8_t, static_cast<size_t>(Stage::disconnect) + 1> kStageRows;
+}
+inline size_t stage_index(Stage stage) { return detail::kStageRows[static_cast<size_t>(stage)]; }  // its row
 
 std::string_view action_text(Action action);  // "reject"
 std::optional<Action> action_by_name(std::string_view name);

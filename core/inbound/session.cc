@@ -127,8 +127,8 @@ Task<void> Session::greet() {
   if (context_.stopping()) co_return refuse_connection(shutting_down(), "shutdown");
   if (settings_->ptr_lookup && context_.resolver) co_await find_client_name();
   hooks_know_ = true;
-  if (hooked(Stage::connect)) {
-    Ruling ruling = co_await consult(Stage::connect, subject());
+  if (Asked asked = ask_hooks(Stage::connect)) {
+    Ruling ruling = co_await consult(std::move(asked));
     if (ruling.refusal.code != 0) co_return refuse_connection(ruling.refusal, ruling.rule);
     keep_lasting(ruling);
     connect_edits_ = lasting_edits_.size();

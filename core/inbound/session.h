@@ -119,7 +119,10 @@ class Session {
   // session_hooks.cc
   bool hooked(Stage stage) const { return Runner::any(stage, hooks_); }
   Subject subject() const;
-  Task<Ruling> consult(Stage stage, Subject subject);
+  // Null: nobody listens, or every hook said `next`. Otherwise consult() is awaited.
+  Asked ask_hooks(Stage stage) { return hooked(stage) ? ask_hooks(stage, subject()) : nullptr; }
+  Asked ask_hooks(Stage stage, const Subject& shown) { return context_.runner.ask(stage, shown, hooks_); }
+  Task<Ruling> consult(Asked asked);
   bool settle(Ruling& ruling);
   void keep_lasting(Ruling& ruling);
   void forget_helo();

@@ -31,8 +31,8 @@ Task<void> Session::on_helo(AskHelo ask) {
                      : ask.extended               ? Protocol::esmtp
                                                   : Protocol::smtp;
   if (lasting_edits_.size() > connect_edits_) forget_helo();
-  if (hooked(Stage::helo)) {
-    Ruling ruling = co_await consult(Stage::helo, subject());
+  if (Asked asked = ask_hooks(Stage::helo)) {
+    Ruling ruling = co_await consult(std::move(asked));
     if (!settle(ruling)) co_return machine_->refuse(std::move(ruling.refusal), ruling.close);
     keep_lasting(ruling);
   }
@@ -77,8 +77,8 @@ Task<void> Session::on_mail(AskMail ask) {
   if (refusal.code != 0)
     co_return refuse_command(std::move(refusal), events::kMessageRefused, ask.envelope->sender.text());
   begin_transaction(ask);
-  if (hooked(Stage::mail)) {
-    Ruling ruling = co_await consult(Stage::mail, subject());
+  if (Asked asked = ask_hooks(Stage::mail)) {
+    Ruling ruling = co_await consult(std::move(asked));
     if (!settle(ruling)) {
       refuse_command(std::move(ruling.refusal), events::kMessageRefused, ask.envelope->sender.text(), ruling.close);
       co_return end_transaction();
@@ -129,7 +129,8 @@ Task<void> Session::on_rcpt() {
     Subject shown = subject();
     shown.recipient = &recipient;
     shown.recipient_index = static_cast<uint32_t>(machine_->envelope().recipients.size());
-    ruling = co_await consult(Stage::rcpt, shown);
+    Asked asked = ask_hooks(Stage::rcpt, shown);
+    if (asked) ruling = co_await consult(std::move(asked));
     if (!ruling.discard && !settle(ruling))
       co_return refuse_command(std::move(ruling.refusal), events::kRecipientRefused,
                                recipient.address.text(), ruling.close);
@@ -179,8 +180,8 @@ void Session::refuse_command(Reply reply, const EventDef& event, std::string_vie
 
 Task<void> Session::on_data(bool) {
   if (standing_refusal_.code != 0) co_return refuse_data(standing_refusal_, {}, false);
-  if (hooked(Stage::data)) {
-    Ruling ruling = co_await consult(Stage::data, subject());
+  if (Asked asked = ask_hooks(Stage::data)) {
+    Ruling ruling = co_await consult(std::move(asked));
     if (!settle(ruling)) co_return refuse_data(std::move(ruling.refusal), ruling.rule, ruling.close);
     apply(ruling.edits);
   }

@@ -14,8 +14,8 @@ Subject Session::subject() const {
   return subject;
 }
 
-Task<Session::Ruling> Session::consult(Stage stage, Subject shown) {
-  Decision decision = co_await context_.runner.run(stage, shown, hooks_);
+Task<Session::Ruling> Session::consult(Asked asked) {
+  Decision decision = co_await context_.runner.run(std::move(asked));
   Verdict& verdict = decision.verdict;
   Ruling ruling;
   ruling.rule = std::move(verdict.rule);

@@ -36,11 +36,13 @@ Task<void> Session::pass_body(std::string chunk, bool last) {
   Subject shown = subject();
   shown.chunk = chunk;
   shown.last = last;
-  Ruling ruling = co_await consult(Stage::body, shown);
-  if (!settle(ruling)) co_return refuse_content(ruling);
-  apply(ruling.edits);
-  if (ruling.body) chunk = std::move(*ruling.body);
-  transaction_->body_8bit = transaction_->body_8bit || !is_ascii(chunk);
+  if (Asked asked = ask_hooks(Stage::body, shown)) {
+    Ruling ruling = co_await consult(std::move(asked));
+    if (!settle(ruling)) co_return refuse_content(ruling);
+    apply(ruling.edits);
+    if (ruling.body) chunk = std::move(*ruling.body);
+  }
+  if (transaction_->own_8bit && !transaction_->body_8bit) transaction_->body_8bit = !is_ascii(chunk);
   if (!transaction_->append_now(chunk)) co_await transaction_->append(std::move(chunk));
 }
 
@@ -77,11 +79,15 @@ Task<void> Session::on_headers() {
   Subject shown = subject();
   shown.content = &content;
   shown.header = *content.memory;
-  Ruling ruling = co_await consult(Stage::headers, shown);
-  if (!settle(ruling)) co_return refuse_content(ruling);
-  apply(ruling.edits);
-  for (Edit& edit : ruling.edits)
-    if (concerns_header(edit)) transaction_->header_edits.push_back(std::move(edit));
+  if (Asked asked = ask_hooks(Stage::headers, shown)) {
+    Ruling ruling = co_await consult(std::move(asked));
+    if (!settle(ruling)) co_return refuse_content(ruling);
+    apply(ruling.edits);
+    for (Edit& edit : ruling.edits)
+      if (concerns_header(edit)) transaction_->header_edits.push_back(std::move(edit));
+    if (!ruling.edits.empty()) co_return;
+  }
+  transaction_->received = std::move(content.head);  // what it tells does not change any more
 }
 
 Task<void> Session::on_end(AskEnd end) {
@@ -97,7 +103,8 @@ Task<void> Session::on_end(AskEnd end) {
   Result<Content> content = co_await transaction_->finish();
   if (!content) co_return not_stored(envelope, content.error());
   message->content = std::move(*content);
-  message->content.head = received_field(envelope, settings_->hostname);
+  std::string& received = transaction_->received;
+  message->content.head = received.empty() ? received_field(envelope, settings_->hostname) : std::move(received);
   Copies copies;
   copies.push_back(std::move(message));
   refusal = co_await judge(copies);
@@ -130,7 +137,9 @@ Task<Reply> Session::judge(Copies& copies) {
 }
 
 Task<Reply> Session::ask_message(Copies& copies) {
-  Ruling ruling = co_await consult(Stage::message, message_subject(*copies.front()));
+  Asked asked = ask_hooks(Stage::message, message_subject(*copies.front()));
+  if (!asked) co_return Reply();
+  Ruling ruling = co_await consult(std::move(asked));
   if (!settle(ruling)) {
     transaction_->close = ruling.close;
     transaction_->rule = std::move(ruling.rule);
@@ -143,7 +152,9 @@ Task<Reply> Session::ask_message(Copies& copies) {
 }
 
 Task<Reply> Session::seal(Message& message) {
-  Ruling ruling = co_await consult(Stage::seal, message_subject(message));
+  Asked asked = ask_hooks(Stage::seal, message_subject(message));
+  if (!asked) co_return Reply();
+  Ruling ruling = co_await consult(std::move(asked));
   if (ruling.refusal.code != 0) {
     transaction_->rule = std::move(ruling.rule);
     co_return std::move(ruling.refusal);

@@ -60,6 +60,7 @@ class Transaction {
   std::shared_ptr<const Message> message;  // once it is complete
   bool rewritten = false;  // a recipient is not what the client gave
   uint64_t declared_size = 0;
+  std::string received;       // our trace field, when hooks at `headers` have been shown it
   bool streams = false;       // hooks want to see the body while it arrives
   bool own_8bit = false;      // hooks may rewrite it, so the octets stored are judged here:
   bool body_8bit = false;

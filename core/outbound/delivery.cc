@@ -164,24 +164,34 @@ Task<void> Delivery::perform() {
   if (Runner::any(Stage::result, hooks_)) co_await ask_result_hooks();
 }
 
-// The message stays shared by the attempt in hand for as long as its hooks are asked.
-Task<Decision> Delivery::ask(Stage stage, uint32_t recipient, const Reply* reply) {
-  std::shared_ptr<const Message> message = attempt_->message;
+Asked Delivery::ask(Stage stage, uint32_t recipient, const Reply* reply) {
+  const Message& message = *attempt_->message;
   Subject subject;
-  subject.origin = &message->envelope.origin;
-  subject.envelope = &message->envelope;
-  subject.content = &message->content;
-  subject.recipient = &message->envelope.recipients[recipient];
+  subject.origin = &message.envelope.origin;
+  subject.envelope = &message.envelope;
+  subject.content = &message.content;
+  subject.recipient = &message.envelope.recipients[recipient];
   subject.recipient_index = recipient;
   subject.reply = reply;
   subject.destination = lease_.destination->name;
-  co_return co_await context_.runner.run(stage, subject, hooks_);
+  return context_.runner.ask(stage, subject, hooks_);
+}
+
+// The message stays shared by the attempt in hand for as long as its hooks are asked.
+Task<Decision> Delivery::decide(Asked asked) {
+  std::shared_ptr<const Message> message = attempt_->message;
+  co_return co_await context_.runner.run(std::move(asked));
 }
 
 Task<void> Delivery::ask_attempt_hooks() {
   std::vector<uint32_t> asked = pending_, left;
   for (uint32_t recipient : asked) {
-    Decision decision = co_await ask(Stage::attempt, recipient, nullptr);
+    Asked asked = ask(Stage::attempt, recipient, nullptr);
+    if (!asked) {
+      left.push_back(recipient);
+      continue;
+    }
+    Decision decision = co_await decide(std::move(asked));
     RecipientOutcome outcome = untried(recipient);
     if (apply_verdict(decision.verdict, outcome) || rerouted(decision, outcome))
       result_.outcomes.push_back(std::move(outcome));
@@ -237,12 +247,13 @@ void Delivery::collect() {
 // What was delivered stays delivered. A rule without a reply of its own leaves the next hop's words, in the class it decided.
 Task<void> Delivery::ask_result_hooks() {
   for (size_t& i = results_shown_; i < result_.outcomes.size(); ++i) {
-    Reply said = result_.outcomes[i].reply;
-    Decision decision = co_await ask(Stage::result, result_.outcomes[i].recipient, &said);
     RecipientOutcome& outcome = result_.outcomes[i];
+    Asked asked = ask(Stage::result, outcome.recipient, &outcome.reply);
+    if (!asked) continue;
+    Decision decision = co_await decide(std::move(asked));
     if (outcome.outcome == Outcome::delivered) continue;
     Verdict& verdict = decision.verdict;
-    if (verdict.reply == default_reply(Stage::result, verdict.action)) verdict.reply = reclassified(std::move(said), verdict.action);
+    if (verdict.reply == default_reply(Stage::result, verdict.action)) verdict.reply = reclassified(outcome.reply, verdict.action);
     if (!apply_verdict(verdict, outcome)) rerouted(decision, outcome);
   }
 }

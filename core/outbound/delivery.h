@@ -28,7 +28,8 @@ class Delivery {
   Task<Next> work();
   Task<bool> take_attempt();
   Task<void> perform();
-  Task<Decision> ask(Stage stage, uint32_t recipient, const Reply* reply);
+  Asked ask(Stage stage, uint32_t recipient, const Reply* reply);
+  Task<Decision> decide(Asked asked);
   Task<void> ask_attempt_hooks();
   bool rerouted(const Decision& decision, RecipientOutcome& outcome) const;
   Task<void> run_transactions();

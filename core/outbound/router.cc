@@ -17,10 +17,12 @@ Task<Routed> OutboundRouter::route(std::shared_ptr<const Envelope> envelope, uin
     subject.envelope = envelope.get();
     subject.recipient = &to;
     subject.recipient_index = recipient;
-    Decision decision = co_await runner_.run(Stage::route, subject, state);
-    Routed stopped = judged(decision.verdict);
-    if (stopped.failure.code != 0 || stopped.verdict != Outcome::not_tried) co_return stopped;
-    take_edits(decision.edits, recipient, wish);
+    if (Asked asked = runner_.ask(Stage::route, subject, state)) {
+      Decision decision = co_await runner_.run(std::move(asked));
+      Routed stopped = judged(decision.verdict);
+      if (stopped.failure.code != 0 || stopped.verdict != Outcome::not_tried) co_return stopped;
+      take_edits(decision.edits, recipient, wish);
+    }
   }
   co_return co_await follow(std::move(envelope), recipient, std::move(wish));
 }

@@ -27,12 +27,17 @@ bool usable(const vrd_stage& stage, std::string_view function) {
 }  // namespace
 
 Calls::Calls(LoopServices& services) {
-  for (vrd_stage& stage : stages_) stage.services = &services;
+  for (size_t i = 0; i < kStages; ++i) {
+    stages_[i].services = &services;
+    stages_[i].following = &stages_[(i + 1) % kStages];
+  }
+  next_ = &stages_[0];
 }
 
 void Calls::clear(vrd_stage& stage) {
   stage.touched = false;
   if (stage.kept) release_view(std::exchange(stage.kept, nullptr));
+  stage.view.subject = nullptr;
   stage.view.arena.reset();
   stage.view.headers.reset();
   stage.edits.clear();

@@ -36,12 +36,12 @@ struct vrd_edits {
 
 // What can be read. Live: within a call, on its loop, of what is there. Frozen: a copy, on any thread, as long as somebody holds it.
 struct vrd_view {
-  explicit vrd_view(vrd_stage* of) : stage(of) {}
+  explicit vrd_view(vrd_stage* of) : stage(of) {}  // live
   vrd_view(std::shared_ptr<const veredus::HookView> picture, std::shared_ptr<veredus::PluginRecord> holder);
   ~vrd_view();
 
   vrd_stage* const stage;                       // live
-  const veredus::Subject* subject = nullptr;    // live: null outside of a call
+  const veredus::Subject* subject = nullptr;    // live: null until somebody asks for the view
   veredus::Stage number{};
   veredus::Arena arena;
   std::unique_ptr<veredus::HeaderIndex> headers;  // made when somebody asks
@@ -55,16 +55,20 @@ struct vrd_view {
   std::atomic<uint32_t> holders{1};
 };
 
-// One call.
-struct vrd_stage {
+// One call. What every call writes comes first, in one line of the cache.
+struct alignas(64) vrd_stage {
   vrd_stage() : view(this) { edits.stage = this; }
-  bool active() const { return view.subject != nullptr; }
+  bool active() const { return subject != nullptr; }
 
-  veredus::LoopServices* services = nullptr;  // of its loop, for good
-  std::atomic<uint32_t> plugin{0};            // whose call it is, or was: for whoever has to be named from another thread
   const veredus::HookInfo* info = nullptr;
-  veredus::HookCall* call = nullptr;          // null: carried to a serial plugin's loop
   veredus::PluginRecord* record = nullptr;
+  const veredus::Subject* subject = nullptr;  // null: no call
+  veredus::HookCall* call = nullptr;          // null: carried to a serial plugin's loop
+  std::atomic<uint32_t> plugin{0};            // whose call it is, or was: for whoever has to be named from another thread
+  bool touched = false;                       // anything to clear afterwards
+  vrd_stage* following = nullptr;             // whose turn is next, for good
+  veredus::LoopServices* services = nullptr;  // of its loop, for good
+
   vrd_view view;
   vrd_edits edits;
   vrd_view* kept = nullptr;                   // the frozen copy, once somebody has retained the view; counted by its holders
@@ -74,10 +78,16 @@ struct vrd_stage {
   veredus::Millis wait{};                            // and how long it may take
   std::string emitted;                               // of a carried call
   size_t emitted_octets = 0;
-  bool touched = false;  // anything to clear afterwards
 };
 
 namespace veredus {
+
+// Whose call it is.
+struct Caller {
+  const HookInfo* info;
+  PluginRecord* record;
+  uint32_t number;  // of the record
+};
 
 class Calls {
  public:
@@ -85,19 +95,19 @@ class Calls {
   Calls(const Calls&) = delete;
 
   // [loop] Calls of one loop may lie within each other, up to half of kStages deep.
-  vrd_stage& begin(const HookInfo& info, PluginRecord& record, const Subject& subject, HookCall* call) {
-    vrd_stage* stage = &stages_[next_++ % kStages];
-    while (stage->active()) stage = &stages_[next_++ % kStages];
-    stage->plugin.store(record.number(), std::memory_order_relaxed);
-    stage->info = &info;
+  vrd_stage& begin(const Caller& caller, const Subject& subject, HookCall* call) {
+    vrd_stage* stage = next_;
+    while (stage->active()) stage = stage->following;
+    next_ = stage->following;
+    stage->info = caller.info;
+    stage->record = caller.record;
+    stage->subject = &subject;
     stage->call = call;
-    stage->record = &record;
-    stage->view.subject = &subject;
-    stage->view.number = info.stage;
+    stage->plugin.store(caller.number, std::memory_order_relaxed);
     return *stage;
   }
   void end(vrd_stage& stage) {
-    stage.view.subject = nullptr;
+    stage.subject = nullptr;
     if (stage.touched) clear(stage);
   }
 
@@ -108,7 +118,7 @@ class Calls {
   void clear(vrd_stage& stage);
 
   std::array<vrd_stage, kStages> stages_;
-  size_t next_ = 0;
+  vrd_stage* next_;
 };
 
 // The stage, if it is of a call that runs now, and of this thread; otherwise null, and the plugin is named in the log.

@@ -15,11 +15,6 @@ namespace {
 
 constexpr Millis kLongestWait{3'600'000};
 
-uint64_t steady_nanos() {
-  auto now = std::chrono::steady_clock::now().time_since_epoch();
-  return static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(now).count());
-}
-
 // Word by word, since a call of memcmp() is a tenth of what a call of a hook may cost.
 bool nothing_said(const vrd_verdict& verdict) {
   uint64_t words[sizeof(vrd_verdict) / sizeof(uint64_t)], any = 0;
@@ -27,6 +22,9 @@ bool nothing_said(const vrd_verdict& verdict) {
   for (uint64_t word : words) any |= word;
   return any == 0;
 }
+
+// The hook has looked at what there is, and wants nothing.
+bool only_looked(const vrd_stage& stage, const HookCall& call) { return stage.token == 0 && stage.edits.empty() && call.plain(); }
 
 bool is_told(Stage stage) { return stage_info(stage).kind == StageKind::told; }
 
@@ -38,17 +36,24 @@ CHook::CHook(HookInfo info, Instance& instance, const vrd_hook& hook, LoopServic
       hook_(hook),
       services_(services),
       record_(*instance.record()),
-      shard_(instance.serves(services.loop) ? instance.here() : nullptr),
-      carries_(!shard_) {}
+      hot_{hook.call, nullptr, false, {&this->info(), &record_, record_.number()}, {}} {
+  Shard* shard = instance.serves(services.loop) ? instance.here() : nullptr;
+  if (shard) hot_.object = shard->object;
+  hot_.serves = shard != nullptr;
+  carries_ = !shard;
+}
 
-vrd_status CHook::invoke(void* object, vrd_stage& stage, vrd_verdict& verdict) noexcept {
+inline vrd_status CHook::invoke(vrd_stage& stage, vrd_verdict& verdict) noexcept {
   try {
-    return hook_.call(object, &stage, &verdict);
-  } catch (const std::exception& error) {
-    record_.misbehaved("hook call", std::string("threw an exception: ") + error.what());
+    return hot_.function(hot_.object, &stage, &verdict);
   } catch (...) {
-    record_.misbehaved("hook call", "threw an exception");
+    return threw();
   }
+}
+
+// Within the handler.
+vrd_status CHook::threw() noexcept {
+  guarded(record_, "hook call", [] { throw; });
   return VRD_E_FAULT;
 }
 
@@ -59,21 +64,69 @@ Verdict CHook::fault() {
 }
 
 Verdict CHook::call(HookCall& call) {
-  if (!shard_) return carries_ ? carry(call) : fault();
-  Calls& calls = *services_.calls;
-  vrd_stage& stage = calls.begin(info(), record_, call.subject(), &call);
+  if (!hot_.serves) return carries_ ? carry(call) : fault();
   vrd_verdict verdict{};
-  vrd_status status = invoke(shard_->object, stage, verdict);
+  vrd_stage& stage = services_.calls->begin(hot_.caller, call.subject(), &call);
+  vrd_status status = invoke(stage, verdict);
+  return conclude(stage, status, verdict, call);
+}
+
+// The same for one hook after the other, without what a `next` does not need.
+void CHook::ask_row(HookRow& row) {
+  Calls& calls = *services_.calls;
+  HookCall& call = row.call;
+  const Subject& subject = call.subject();
+  uint64_t ended = row.ended;
+  size_t at = row.at, until = row.uniform ? row.hooks.size() : at + 1;
+  vrd_verdict verdict{};
+  for (; at < until; ++at) {
+    auto& hook = static_cast<CHook&>(*row.hooks[at]);
+    Hot& hot = hook.hot_;
+    call.pass_to(*hot.caller.info);
+    if (!hot.serves) {
+      row.said = hook.call(call);
+      break;
+    }
+    vrd_stage& stage = calls.begin(hot.caller, subject, &call);
+    vrd_status status = hook.invoke(stage, verdict);
+    bool plain = status >= 0 && nothing_said(verdict) && (!stage.touched || only_looked(stage, call));
+    if (!plain) {
+      row.said = hook.conclude(stage, status, verdict, call);
+      break;
+    }
+    calls.end(stage);
+    uint64_t now = Ticks::now(), spent = now - ended;
+    if (spent < row.quick) [[likely]]
+      hot.counters.called(spent);
+    else if (!hook.count(spent, row))
+      break;
+    ended = now;
+  }
+  row.at = at;
+  row.ended = ended;
+}
+
+// False: the runner has to say that it was slow. A counter that goes backwards has not counted.
+bool CHook::count(uint64_t spent, HookRow& row) {
+  if (static_cast<int64_t>(spent) < 0) spent = 0;
+  if (spent > row.slow) return row.said.emplace(), false;
+  counters().called(Ticks::to_nanos(spent));
+  counters().answered(Action::next);
+  return true;
+}
+
+// Ends the call.
+Verdict CHook::conclude(vrd_stage& stage, vrd_status status, const vrd_verdict& verdict, HookCall& call) {
   Verdict out;
   if (status < 0)
     out = fault();
   else if (stage.touched || !nothing_said(verdict))
-    out = conclude(stage, verdict, call);
-  calls.end(stage);
+    out = judged(stage, verdict, call);
+  services_.calls->end(stage);
   return out;
 }
 
-Verdict CHook::conclude(vrd_stage& stage, const vrd_verdict& verdict, HookCall& call) {
+Verdict CHook::judged(vrd_stage& stage, const vrd_verdict& verdict, HookCall& call) {
   if (verdict.action == VRD_PENDING && stage.token == 0) {
     record_.misbehaved("hook call", "pending without a token");
     return fault();
@@ -106,14 +159,15 @@ void CHook::carried(std::shared_ptr<const HookView> picture, PendingToken token)
   if (!shard || !here) return unserved(token);
   Subject subject = picture->subject();
   if (token != 0) record_.serial()->begin(token);
-  uint64_t began = steady_nanos();
-  vrd_stage& stage = here->calls->begin(info(), record_, subject, nullptr);
+  uint64_t began = Ticks::now();
+  vrd_stage& stage = here->calls->begin(hot_.caller, subject, nullptr);
   stage.touched = true;
   stage.picture = std::move(picture);
   stage.carried = token;
   vrd_verdict verdict{};
-  bool ok = invoke(shard->object, stage, verdict) >= 0;
-  uint64_t spent = steady_nanos() - began;
+  vrd_status status = VRD_E_FAULT;
+  bool ok = guarded(record_, "hook call", [&] { status = hook_.call(shard->object, &stage, &verdict); }) && status >= 0;
+  uint64_t spent = Ticks::to_nanos(Ticks::now() - began);
   served_.called(spent);
   auto slow = std::chrono::nanoseconds(instance_.core_settings().plugins.slow).count();
   if (spent > static_cast<uint64_t>(slow)) {
@@ -152,7 +206,7 @@ void CHook::answer_carried(vrd_stage& stage, bool ok, const vrd_verdict& verdict
 
 void CHook::cancel(PendingToken token) {
   cancelled_.fetch_add(1, std::memory_order_relaxed);
-  if (shard_) return tell_cancelled(token);
+  if (hot_.serves) return tell_cancelled(token);
   std::shared_ptr<Generation> pin = instance_.generation().pin();
   if (!pin || !carries_) return;
   instance_.serving(services_.loop).post_call([this, pin = std::move(pin), token] {
@@ -164,6 +218,12 @@ void CHook::tell_cancelled(PendingToken token) {
   Shard* shard = instance_.here();
   if (!shard || !hook_.cancel) return;
   guarded(record_, "hook cancel", [&] { hook_.cancel(shard->object, token); });
+}
+
+HookStats CHook::snapshot() const {
+  HookStats out = Hook::snapshot();
+  hot_.counters.add_into(out);
+  return out;
 }
 
 HookStats CHook::stats() const {

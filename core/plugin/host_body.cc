@@ -11,13 +11,13 @@ namespace {
 vrd_str body_chunk(const vrd_stage* given) {
   vrd_stage* stage = checked(given, "core.body chunk");
   if (!stage) return {"", 0};
-  std::string_view chunk = stage->view.subject->chunk;
+  std::string_view chunk = stage->subject->chunk;
   return {chunk.empty() ? "" : chunk.data(), chunk.size()};
 }
 
 int32_t body_last(const vrd_stage* given) {
   vrd_stage* stage = checked(given, "core.body last");
-  return stage && stage->view.subject->last ? 1 : 0;
+  return stage && stage->subject->last ? 1 : 0;
 }
 
 vrd_status body_emit(vrd_stage* given, vrd_str octets) {

@@ -37,6 +37,8 @@ const vrd_view* hook_view(vrd_stage* given) {
   vrd_stage* stage = checked(given, "core.hook view");
   if (!stage) return nullptr;
   stage->touched = true;
+  stage->view.subject = stage->subject;
+  stage->view.number = stage->info->stage;
   return &stage->view;
 }
 
