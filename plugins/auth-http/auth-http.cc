@@ -142,7 +142,7 @@ constexpr vrd_setting kSettings[] = {
     vrd::setting("query_timeout", VRD_SETTING_DURATION, "5s", "10ms..1m", "How long one request may take."),
     vrd::setting("cache", VRD_SETTING_DURATION, "0s", "0s..1h", "How long a yes is kept, by a digest of the question. 0s: not at all."),
     vrd::setting("cache_size", VRD_SETTING_INT, "10000", "1..1000000", "Answers kept, on each loop."),
-    vrd::setting("breaker", VRD_SETTING_RECORD, nullptr, nullptr, "When the API is left in peace."),
+    vrd::setting("breaker", VRD_SETTING_RECORD, "{}", nullptr, "When the API is left in peace."),
     vrd::setting("breaker.failures", VRD_SETTING_INT, "5", "1..1000", "Failures in a row, on one loop, after which nothing is asked for a while."),
     vrd::setting("breaker.pause", VRD_SETTING_DURATION, "10s", "100ms..1h", "How long."),
     vrd::setting("ca_file", VRD_SETTING_PATH, nullptr, nullptr, "Certificates of the authorities to trust for https; unset: those of the system."),

@@ -186,7 +186,7 @@ constexpr vrd_setting kSettings[] = {
     vrd::setting("cache_negative", VRD_SETTING_DURATION, "10s", "0s..1d", "How long it is kept that a key is not there."),
     vrd::setting("cache_size", VRD_SETTING_INT, "10000", "0..1000000", "Keys kept, on each loop."),
     vrd::setting("stale", VRD_SETTING_DURATION, "1h", "0s..7d", "How much longer a kept answer is used while the API does not answer."),
-    vrd::setting("breaker", VRD_SETTING_RECORD, nullptr, nullptr, "When the API is left in peace."),
+    vrd::setting("breaker", VRD_SETTING_RECORD, "{}", nullptr, "When the API is left in peace."),
     vrd::setting("breaker.failures", VRD_SETTING_INT, "5", "1..1000", "Failures in a row, on one loop, after which nothing is asked for a while."),
     vrd::setting("breaker.pause", VRD_SETTING_DURATION, "10s", "100ms..1h", "How long."),
     vrd::setting("ca_file", VRD_SETTING_PATH, nullptr, nullptr, "Certificates of the authorities to trust for https; unset: those of the system."),
