@@ -28,6 +28,9 @@ class AuthDovecot : public vrd::Plugin<> {
 
   struct Shard : vrd::ShardOf<AuthDovecot>, vrd::AuthProvider {
     explicit Shard(const vrd::ShardSetup<AuthDovecot>& setup) : ShardOf(setup), random_(std::random_device()()) {}
+    ~Shard() {
+      if (stream_ != 0) stream().close(host.raw(), stream_);
+    }
 
     void check(const vrd_auth_request& request, vrd::AuthAnswer answer) override {
       if (request.kind != VRD_AUTH_PASSWORD) return deny(answer);
@@ -71,8 +74,9 @@ class AuthDovecot : public vrd::Plugin<> {
                                  vrd::str(plugin.target)};
       state_ = State::opening;
       reader_ = {};
-      vrd_op unused = 0;
-      if (stream().open(host.raw(), &request, &kEvents, this, &unused) != VRD_OK) lose("the connection cannot be opened");
+      vrd_op op = 0;
+      if (stream().open(host.raw(), &request, &kEvents, this, &op) != VRD_OK) lose("the connection cannot be opened");
+      else if (state_ == State::opening) stream_ = op;  // else it has failed already
     }
     void send(std::string& lines) {
       vrd_status status = stream().send(host.raw(), stream_, vrd::str(lines));
@@ -88,6 +92,7 @@ class AuthDovecot : public vrd::Plugin<> {
       shard.lose(status == VRD_E_TIMEOUT ? "Dovecot does not answer" : "Dovecot has closed the connection");
     }
     void on_opened(vrd_op op, vrd_status status) {
+      if (status != VRD_OK) stream_ = 0;
       if (status != VRD_OK) return lose(status == VRD_E_TIMEOUT ? "the connection was not made in time" : "nobody can be reached there; is Dovecot running, and may this user open the socket?");
       stream_ = op;
       plugin.connections.add();

@@ -103,23 +103,24 @@ struct Stream {
   uint32_t idle_ms = 0;
 };
 
-std::map<vrd_op, Stream>& streams() {
-  static std::map<vrd_op, Stream> the;
-  return the;
+// Of one bench: two of them may run in turn, and number their requests alike.
+std::map<vrd_op, Stream>& streams(const Bench* bench) {
+  static std::map<const Bench*, std::map<vrd_op, Stream>> the;
+  return the[bench];
 }
 
 void end_stream(Bench* bench, vrd_op op, vrd_status status) {
-  auto found = streams().find(op);
-  if (found == streams().end()) return;
+  auto found = streams(bench).find(op);
+  if (found == streams(bench).end()) return;
   Stream stream = found->second;
-  streams().erase(found);
+  streams(bench).erase(found);
   bench->forget(op);
   guarded(Role::loop, "stream closed", [&] { stream.events->closed(stream.ctx, op, status); });
 }
 
 void feed(Bench* bench, vrd_op op, const std::string& octets) {
-  auto found = streams().find(op);
-  if (found == streams().end()) return;
+  auto found = streams(bench).find(op);
+  if (found == streams(bench).end()) return;
   if (found->second.paused) {
     found->second.waiting += octets;
     return;
@@ -131,11 +132,11 @@ void feed(Bench* bench, vrd_op op, const std::string& octets) {
 }
 
 void opened(Bench* bench, vrd_op op, vrd_status status) {
-  auto found = streams().find(op);
-  if (found == streams().end()) return;
+  auto found = streams(bench).find(op);
+  if (found == streams(bench).end()) return;
   Stream stream = found->second;
   if (status == VRD_OK) found->second.opened = true;
-  else streams().erase(found);
+  else streams(bench).erase(found);
   if (status != VRD_OK) bench->forget(op);
   guarded(Role::loop, "stream opened", [&] { stream.events->opened(stream.ctx, op, status); });
   if (status == VRD_OK && stream.fake["greeting"]) bench->at(0, [=] { feed(bench, op, stream.fake["greeting"].Scalar()); });
@@ -164,7 +165,7 @@ vrd_status stream_open(const vrd_host* host, const vrd_stream_request* request, 
     opened(bench, *number, given);
   };
   status = bench->ask(*instance, std::move(ask), number.get());
-  if (status == VRD_OK) streams()[*number] = Stream{events, ctx, fake, false, false, "", "", false, request->idle_ms};
+  if (status == VRD_OK) streams(bench)[*number] = Stream{events, ctx, fake, false, false, "", "", false, request->idle_ms};
   *op = *number;
   return status;
 }
@@ -172,12 +173,12 @@ vrd_status stream_open(const vrd_host* host, const vrd_stream_request* request, 
 vrd_status stream_send(const vrd_host* host, vrd_op op, vrd_str octets) {
   Instance* instance = nullptr;
   vrd_status status = gate(host, "core.stream send", Where::loop, &instance);
-  auto found = streams().find(op);
   if (status != VRD_OK) return status;
-  if (found == streams().end()) return VRD_E_CLOSED;
+  Bench* bench = instance->bench;
+  auto found = streams(bench).find(op);
+  if (found == streams(bench).end()) return VRD_E_CLOSED;
   if (!found->second.opened) return VRD_E_STATE;
   Stream& stream = found->second;
-  Bench* bench = instance->bench;
   bench->note("stream send " + string_of(octets));
   stream.sent.append(view_of(octets));
   if (stream.fake["replies"])
@@ -194,17 +195,20 @@ vrd_status stream_send(const vrd_host* host, vrd_op op, vrd_str octets) {
 
 void stream_pause(const vrd_host* host, vrd_op op, int32_t on) {
   Instance* instance = nullptr;
-  auto found = streams().find(op);
-  if (gate(host, "core.stream pause", Where::loop, &instance) != VRD_OK || found == streams().end()) return;
+  if (gate(host, "core.stream pause", Where::loop, &instance) != VRD_OK) return;
+  Bench* bench = instance->bench;
+  auto found = streams(bench).find(op);
+  if (found == streams(bench).end()) return;
   found->second.paused = on != 0;
   if (on || found->second.waiting.empty()) return;
-  Bench* bench = instance->bench;
   bench->at(0, [bench, op, text = std::exchange(found->second.waiting, {})] { feed(bench, op, text); });
 }
 
 void stream_close(const vrd_host* host, vrd_op op) {
-  cancel_request(host, op, "core.stream close");
-  streams().erase(op);
+  Instance* instance = nullptr;
+  if (gate(host, "core.stream close", Where::loop, &instance) != VRD_OK) return;
+  instance->bench->forget(op);
+  streams(instance->bench).erase(op);
 }
 
 vrd_status helper_open(const vrd_host* host, vrd_str name, uint32_t* helper) {

@@ -10,6 +10,7 @@ import threading
 
 from lib_dovecot import Dovecot
 from lib_veredus import *  # noqa: F401,F403
+from plugin_greylist import run_scripts
 
 GREETING = b"VERSION\t1\t2\nMECH\tPLAIN\tplaintext\nSPID\t1\nCUID\t1\nCOOKIE\t00\nDONE\n"
 
@@ -25,6 +26,11 @@ class Asking(Daemon):
         done = self.run("auth", "test", "auth-dovecot", account, "--json", stdin=password.encode() + b"\n")
         said = json.loads(done.stdout)
         return said["account"] if said["result"] == "ok" else said["result"]
+
+
+def test_scripts():
+    run_scripts("auth-dovecot", "strict")
+    run_scripts("auth-dovecot", "chaos")
 
 
 def test_passwords_of_a_real_dovecot():

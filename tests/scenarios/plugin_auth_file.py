@@ -12,6 +12,7 @@ import threading
 import time
 
 from lib_veredus import *  # noqa: F401,F403
+from plugin_greylist import run_scripts
 
 
 def hashed(password, *words):
@@ -45,6 +46,15 @@ class Accounts(Daemon):
     def test(self, account, password):
         done = self.run("auth", "test", "auth-file", account, stdin=password.encode() + b"\n")
         return done.stdout.decode().strip() or done.stderr.decode()
+
+
+def test_scripts():
+    before = os.umask(0o027)  # accounts that everybody can read are refused
+    try:
+        run_scripts("auth-file", "strict")
+        run_scripts("auth-file", "chaos")
+    finally:
+        os.umask(before)
 
 
 def test_lines_that_the_command_makes():

@@ -10,6 +10,7 @@ import subprocess
 import threading
 
 from lib_veredus import *  # noqa: F401,F403
+from plugin_greylist import run_scripts
 
 
 class Api:
@@ -73,6 +74,11 @@ class Asking(Daemon):
         done = self.run("auth", "test", "auth-http", account, "--json", stdin=password.encode() + b"\n")
         said = json.loads(done.stdout)
         return f"{said['account']} {said['tenant']}" if said["result"] == "ok" else said["result"]
+
+
+def test_scripts():
+    run_scripts("auth-http", "strict")
+    run_scripts("auth-http", "chaos")
 
 
 def test_what_is_asked_and_answered():

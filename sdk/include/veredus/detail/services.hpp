@@ -10,6 +10,7 @@ namespace vrd::detail {
 template <class C, class A, class Body>
 vrd_status provide(void* shard, vrd_pending token, Body&& body) noexcept {
   auto& cell = *static_cast<Cell<C>*>(shard);
+  if (cell.host.interfaces().service == nullptr) return VRD_E_UNSUPPORTED;  // nothing to answer with
   (void)guarded(cell.host.interfaces(), "service", [&] { body(cell, A(cell.host.interfaces(), token)); });
   return VRD_OK;
 }
