@@ -53,6 +53,22 @@ TEST_CASE("a table is an enabled instance that provides tables") {
   CHECK(has(problems({"plugin: good\ninstance: a\nusers: good\n", "plugin: good\ninstance: b\n"}), "several instances are meant by 'good'"));
 }
 
+TEST_CASE("tables and accounts that the core's settings name must be there") {
+  auto with_core = [](const std::string& core, const std::string& plugin) {
+    std::vector<ConfigFile> files = {{"conf.d/00-core.yaml", "core:\n  state: /var/state\n" + core}, {"conf.d/30-x.yaml", plugin}};
+    auto prepared = prepare_plugins(parse_config(files, knowing(tests().names())), tests());
+    return prepared ? "good" : prepared.error_text();
+  };
+  CHECK(with_core("  auth: { providers: [keeper] }\n", "plugin: keeper\n") == "good");
+  CHECK(with_core("  auth: { providers: [main] }\n", "plugin: keeper\ninstance: main\n") == "good");
+  CHECK(has(with_core("  auth: { providers: [keeper, mian] }\n", "plugin: keeper\ninstance: main\n"),
+            "conf.d/00-core.yaml:3:"));
+  CHECK(has(with_core("  auth: { providers: [mainn] }\n", "plugin: keeper\ninstance: main\n"),
+            "auth.providers: there are no accounts by the name of 'mainn' (did you mean 'main'?); it is an instance of an enabled plugin that provides svc.auth/1"));
+  CHECK(has(with_core("  auth: { sender_table: users }\n", "plugin: keeper\n"), "auth.sender_table: there is no table 'users'; it is an instance"));
+  CHECK(with_core("  auth: { sender_table: good }\n", "plugin: good\n") == "good");
+}
+
 TEST_CASE("extra exports are a warning") {
   auto prepared = prepare_plugins(fragments({"plugin: bad-exports\n"}, {"bad-exports"}), tests());
   REQUIRE_MESSAGE(prepared.ok(), prepared.error_text());
