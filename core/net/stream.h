@@ -1,4 +1,4 @@
-// Stream: one connected byte stream (TCP or Unix; TLS later as another kind behind the same interface). Reading stays armed while little
+// Stream: one connected byte stream (TCP, Unix or TLS). Reading stays armed while little
 // is buffered; an idle stream holds no read buffer. Belongs to one loop; destroying it closes the connection.
 #pragma once
 
@@ -13,6 +13,8 @@
 #include "loop/wait.h"
 
 namespace veredus {
+
+class TlsLink;
 
 class Stream {
  public:
@@ -41,6 +43,7 @@ class Stream {
   virtual void reset() = 0;     // the same, TCP with RST
   virtual Endpoint peer() const = 0;
   virtual Endpoint local() const = 0;
+  virtual const TlsLink* tls() const { return nullptr; }  // what is known of the encryption (tls.h); null: in clear
 };
 
 struct ConnectOptions {

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/result.h"
 #include "loop/table_port.h"
+#include "loop/work_pool.h"
 #include "net/stream.h"
 
 namespace veredus {
@@ -55,6 +56,7 @@ struct TlsServerOptions {
   std::string client_ca;           // PEM file; empty: client certificates are not asked for unless ask_client
   bool ask_client = false;         // ask for one and tell its fingerprint, whoever signed it
   Millis tickets{};                // how long a key for session tickets lives; 0 = no resumption
+  WorkPool* pool = nullptr;        // reads the files of the table; null: done where it is asked for
 };
 
 // What the client wants, before the server answers.
