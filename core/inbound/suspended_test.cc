@@ -1,40 +1,14 @@
 // Ten thousand sessions at once, each waiting for a hook that answers later: they are answered, time out, or are cancelled, each once; and
-// one of them costs little memory. The figure is the allocator's, so it is taken only where no sanitizer has replaced it.
-#include <malloc.h>
-#include <sys/resource.h>
-
+// one of them costs little memory. The hook is of the core; core/main/suspended_plugin_test.cc does the same with a plugin.
 #include "inbound/session.h"
+#include "inbound/suspended_support.h"
 #include "inbound/test_rig.h"
 
 using namespace veredus;
 
 namespace {
 
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define VEREDUS_OTHER_ALLOCATOR
-#endif
-#endif
-
-constexpr size_t kWanted = 10'000;
 constexpr size_t kMostOctets = 20 * 1024;
-
-// As many as there are descriptors for, two each.
-size_t session_count() {
-  rlimit limit{};
-  getrlimit(RLIMIT_NOFILE, &limit);
-  limit.rlim_cur = std::min<rlim_t>(limit.rlim_max, 2 * kWanted + 200);
-  setrlimit(RLIMIT_NOFILE, &limit);
-  return std::min<size_t>(kWanted, (limit.rlim_cur - 200) / 2);
-}
-
-size_t allocated() {
-#ifdef VEREDUS_OTHER_ALLOCATOR
-  return 0;
-#else
-  return mallinfo2().uordblks;
-#endif
-}
 
 class Slow final : public Hook {
  public:
@@ -86,14 +60,14 @@ TEST_CASE("ten thousand suspended sessions") {
   std::vector<std::unique_ptr<Rig::Client>> clients;
   clients.reserve(count);
   rig.turn();
-  size_t before = allocated();
+  size_t before = allocated_octets();
   for (size_t i = 0; i < count; ++i) clients.push_back(std::make_unique<Rig::Client>(rig));
   for (auto& client : clients) CHECK(client->read(1).starts_with("220"));
   for (auto& client : clients) client->send("EHLO client.test\r\n");
   for (auto& client : clients) CHECK(client->read(1).starts_with("250"));
   for (auto& client : clients) client->send("MAIL FROM:<somebody@sender.example>\r\nRCPT TO:<b@here.test>\r\n");
   REQUIRE(rig.until([&] { return slow->tokens.size() == count; }));
-  size_t each = (allocated() - before) / count;
+  size_t each = (allocated_octets() - before) / count;
   MESSAGE(count << " sessions, " << each << " octets each");
   CHECK(each < kMostOctets);
 

@@ -15,6 +15,21 @@
 
 namespace veredus::test {
 
+// As prepare.h makes it of a fragment, but without a child process.
+inline PreparedPlugin prepared_plugin(const PluginFragment& fragment, const TempDir& state) {
+  PreparedPlugin out;
+  out.fragment = fragment;
+  out.path = object_path(fragment.name);
+  out.state_dir = state.file(fragment.name);
+  auto object = PluginObject::open(out.path);
+  REQUIRE_MESSAGE(object.ok(), (object ? "" : object.error().text));
+  Problems problems;
+  out.manifest = std::make_shared<const Manifest>((*object)->manifest());
+  out.settings = read_plugin_settings(*out.manifest, fragment, out.state_dir, problems);
+  REQUIRE(out.settings);
+  return out;
+}
+
 class HostRig {
  public:
   struct One {
@@ -74,7 +89,7 @@ class HostRig {
     ConfigResult config = fragments(fragment_texts, names);
     REQUIRE_MESSAGE(config.ok(), config.error_text());
     std::vector<PreparedPlugin> plugins;
-    for (const PluginFragment& fragment : config.value().plugins) plugins.push_back(prepared(fragment));
+    for (const PluginFragment& fragment : config.value().plugins) plugins.push_back(prepared_plugin(fragment, state));
     auto core = std::make_shared<Settings>(*config.value().settings);
     if (adjust) adjust(*core);
     std::string refused;
@@ -130,19 +145,6 @@ class HostRig {
   std::function<void(Settings&)> adjust;  // of the core, before plugins are enabled
 
  private:
-  PreparedPlugin prepared(const PluginFragment& fragment) {
-    PreparedPlugin out;
-    out.fragment = fragment;
-    out.path = object_path(fragment.name);
-    out.state_dir = state.file(fragment.name);
-    auto object = PluginObject::open(out.path);
-    REQUIRE_MESSAGE(object.ok(), (object ? "" : object.error().text));
-    Problems problems;
-    out.manifest = std::make_shared<const Manifest>((*object)->manifest());
-    out.settings = read_plugin_settings(*out.manifest, fragment, out.state_dir, problems);
-    REQUIRE(out.settings);
-    return out;
-  }
   static Task<void> bring_up(HostRig* rig, std::vector<PreparedPlugin> plugins, SettingsPtr core, std::string* refused, bool* done) {
     auto ready = co_await rig->host->prepare(std::move(plugins), std::move(core));
     if (ready)
