@@ -41,7 +41,7 @@ const std::vector<CommandDef>& commands() {
       {"metrics", "", "Counters in Prometheus' text form.", {}, 0, 0, run_metrics},
       {"log follow", "", "Log lines as they are written, until interrupted.", {}, 0, 0, run_log_follow},
       {"plugin stats", "[NAME]", "What plugins were asked, what they answered, and what it took, by stage.", {}, 0, 1, run_plugin_stats},
-      {"auth test", "NAME ACCOUNT [--password-file FILE]", "Whether a plugin takes the password, of the file or of standard input, as the account's: ok, denied or temporary.", {"--password-file", "--password"}, 2, 2, run_auth_test},
+      {"auth test", "NAME ACCOUNT [--password-file FILE]", "Whether a plugin takes the password, of the file or of standard input, as the account's: ok, denied or temporary; --json tells the account and the mechanisms too.", {"--password-file", "--password"}, 2, 2, run_auth_test},
       {"dns", "NAME TYPE", "What the daemon's resolver answers: MX A AAAA TXT PTR TLSA CNAME; PTR also takes an address.", {}, 2, 2, run_dns},
   };
   return table;
