@@ -35,7 +35,7 @@ void WorkerResolver::reconfigure(const Settings& settings) {
   options.log = &log_;
   builtin_.current = std::make_shared<StubResolver>(loop_, std::move(options));
   if (settings.resolver.empty()) plugin_.reset();
-  else plugin_ = std::make_shared<PluginResolver>(loop_, settings.resolver);
+  else plugin_ = std::make_shared<PluginResolver>(loop_, settings.resolver, HostsTable(settings.hosts));
 }
 
 Task<std::shared_ptr<const DnsAnswer>> WorkerResolver::Builtin::query(std::string name, DnsType type, Deadline deadline) {

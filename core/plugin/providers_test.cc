@@ -171,6 +171,9 @@ TEST_CASE("names by a plugin: cached by TTL, never by somebody else") {
   }
   CHECK(rig.count("servant.resolving") == 1);
   CHECK(rig.wait(resolver.query("none.test", DnsType::a, rig.soon()))->status == DnsStatus::no_name);
+  PluginResolver with_hosts(rig.main(), "servant", HostsTable({{"listed.test", {*IpAddress::parse("192.0.2.77")}}}));
+  CHECK(rig.wait(with_hosts.query("listed.test", DnsType::a, rig.soon()))->records.at(0).address.text() == "192.0.2.77");
+  CHECK(rig.wait(with_hosts.query("a.test", DnsType::a, rig.soon()))->records.at(0).address.text() == "192.0.2.9");
   auto bogus = rig.wait(resolver.query("bogus.test", DnsType::a, rig.soon()));
   CHECK(bogus->bogus);
   CHECK(bogus->temporary());

@@ -1,0 +1,102 @@
+#!/usr/bin/env python3
+# The plugin resolver-unbound: its scripts in the test host, then a real daemon that validates a signed tree by itself, from NSD.
+import json
+
+from dnssec_zones import EXPECTED, TREE, ask
+from lib_dnssec import SignedTree
+from lib_veredus import Daemon, Sink, run_tests, send_one, wait_until
+from plugin_greylist import run_scripts
+
+ZONES = None
+
+
+def fragment(**settings):
+    given = {"root_anchor": ZONES.anchor, "stubs": ZONES.stubs(), "insecure": ZONES.insecure_tops(), "max_ttl": "5s", **settings}
+    return {"05-resolver-unbound.yaml": "plugin: resolver-unbound\n" + "".join(f"{key}: {json.dumps(value)}\n" for key, value in given.items())}
+
+
+def resolving(core=None, **settings):
+    return Daemon({"resolver": "resolver-unbound", "tls": {"trusted_resolvers": []}, **(core or {})}, files=fragment(**settings))
+
+
+def test_scripts_strict():
+    run_scripts("resolver-unbound", "strict")
+
+
+def test_it_validates_without_a_validating_resolver():
+    with resolving() as daemon:
+        for name, kind, drill, ad, status, _ in EXPECTED:
+            found = ask(daemon, name, kind)
+            is_bogus = drill == "SERVFAIL" and "dead" not in name
+            assert (found["status"], found["authentic"], found["bogus"]) == (status, ad, is_bogus), (name, kind, found)
+        daemon.wait_event("resolver-unbound.bogus")
+        reasons = [event["reason"] for event in daemon.events("resolver-unbound.bogus") if event["name"] == "old.test"]
+        assert reasons and "expired" in reasons[0], reasons
+        many = ask(daemon, "example.test", "MX")
+        assert sorted((r["preference"], r["target"]) for r in many["records"]) == [(10, "mx.example.test"), (20, "mx.plain.test")], many
+        assert ask(daemon, "alias.example.test", "CNAME")["records"][0]["target"] == "mx.example.test"
+        assert ask(daemon, "chain.example.test", "A")["canonical"] == "mx.example.test"
+        metrics = daemon.metrics()
+        assert any('answers_total' in name and 'bogus' in name and value >= 5 for name, value in metrics.items()), metrics
+
+
+def test_a_wrong_anchor_makes_everything_bogus():
+    other = SignedTree({"example.test": {"mx": "A 127.0.0.1"}})
+    try:
+        with resolving(root_anchor=other.anchor) as daemon:
+            found = ask(daemon, "mx.example.test", "A")
+            assert found["bogus"] and found["temporary"] and not found["records"], found
+    finally:
+        other.stop()
+
+
+def test_forwarders_are_validated_too():
+    with resolving(stubs={}, forward=[ZONES.resolver], reserved=["test", "2.0.192.in-addr.arpa"]) as daemon:
+        assert ask(daemon, "_25._tcp.mx.example.test", "TLSA")["authentic"] is True
+        assert ask(daemon, "mx.plain.test", "A")["authentic"] is False
+        assert ask(daemon, "_25._tcp.mx.forged.test", "TLSA")["temporary"] is True
+
+
+def test_without_a_stub_reserved_names_do_not_exist():
+    with resolving(stubs={}) as daemon:
+        assert ask(daemon, "mx.example.test", "A")["status"] == "no_name"
+
+
+def test_wrong_settings_refuse_the_configuration():
+    with resolving() as daemon:
+        daemon.write("05-resolver-unbound.yaml", "plugin: resolver-unbound\noptions: ['no-such-thing: 1']\n")
+        done = daemon.run("reload")
+        assert done.returncode != 0 and b"05-resolver-unbound.yaml:" in done.stderr + done.stdout and b"no-such-thing" in done.stderr + done.stdout, done
+        assert ask(daemon, "mx.example.test", "A")["authentic"], "the old instance goes on"
+
+
+def test_reloads_with_questions_under_way():
+    with resolving() as daemon:
+        for _ in range(3):
+            daemon.cmd("reload")
+            assert ask(daemon, "mx.example.test", "A")["authentic"]
+        ZONES.update("example.test", {"late": "A 127.0.0.5"})
+        daemon.cmd("reload")
+        assert ask(daemon, "late.example.test", "A")["authentic"], "a reload begins with an empty cache"
+        ZONES.update("example.test", {"late": None})
+
+
+def test_mail_by_mx_and_the_table_of_hosts_first():
+    with Sink() as sink:
+        port = int(sink.address.rsplit(":", 1)[1])
+        core = {"outbound": {"port": port}, "relay_domains": [], "hosts": {"mx.listed.test": ["127.0.0.1"]}}
+        with resolving(core) as daemon:
+            assert ask(daemon, "mx.listed.test", "A")["records"][0]["address"] == "127.0.0.1"
+            send_one(daemon.port, recipients=["someone@plain.test"])
+            assert sink.wait(1)[0].recipients == ["someone@plain.test"]
+            send_one(daemon.port, recipients=["someone@old.test"])
+            daemon.wait_event("destination.backoff", destination="mx:old.test", timeout=30)
+            waiting = daemon.queue("--recipient", "someone@old.test")[0]["recipients"][0]
+            assert waiting["state"] == "queued" and waiting["reply"].startswith("451 "), waiting
+            daemon.cmd("queue", "delete", "--older", "0s")
+            wait_until(lambda: not daemon.queue(), 10)
+
+
+if __name__ == "__main__":
+    with SignedTree(TREE) as ZONES:
+        run_tests(globals())
