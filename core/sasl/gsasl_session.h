@@ -9,6 +9,8 @@
 #include <string>
 #include <string_view>
 
+#include "sasl/base64.h"
+
 namespace veredus {
 
 class GsaslSession {
@@ -39,8 +41,5 @@ class GsaslSession {
   std::map<int, std::string> given_;
   bool validated_ = false;
 };
-
-std::string base64_of(std::string_view octets);
-std::optional<std::string> octets_of_base64(std::string_view text);
 
 }  // namespace veredus

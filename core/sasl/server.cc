@@ -50,11 +50,12 @@ class SimpleServer final : public ServerMechanism {
     if (password.size() > kMostSaslPassword) return malformed("the password has more than " + std::to_string(kMostSaslPassword) + " octets");
     return ask(AuthKind::password, std::move(*account), std::move(*acting_as), std::string(password));
   }
-  // Without a name the certificate's stands; without that the provider has to know whose the certificate is.
+  // Without a name the certificate's stands; without that, or when it is nobody's, the provider has to know whose the certificate is.
   SaslServerStep ask_external() {
     if (options().certificate.empty()) return denied("the client has shown no certificate");
     std::string identity = session_.property(GSASL_AUTHZID);
-    if (identity.empty()) identity = options().certificate_name;
+    named_ = !identity.empty();
+    if (!named_) identity = options().certificate_name;
     if (identity.empty()) return ask(AuthKind::external, {}, {}, options().certificate);
     auto account = sasl_name(identity, "the authorisation identity");
     if (!account) return malformed(account.error().text);
@@ -62,11 +63,14 @@ class SimpleServer final : public ServerMechanism {
   }
   SaslServerStep decided(const AuthAnswer& answer) override {
     if (answer.kind == AuthAnswer::Kind::ok) return accepted(answer);
+    // The name in the certificate need not be that of the account.
+    if (is("EXTERNAL") && !named_ && !account().empty()) return ask(AuthKind::external, {}, {}, options().certificate);
     return denied(is("EXTERNAL") ? "the certificate is not one of the account" : "unknown account or wrong password");
   }
 
   GsaslSession session_;
   int prompts_ = 0;
+  bool named_ = false;  // EXTERNAL: the client has said who it is
 };
 
 }  // namespace

@@ -136,6 +136,16 @@ TEST_CASE("EXTERNAL: whose certificate it is") {
   step = settled(*server, server->answer(""), accounts);
   CHECK(step.kind == Kind::accepted);
   CHECK(step.account == "tim");
+  shown.certificate_name = "Tim Tester";  // nobody's name: then by the fingerprint alone
+  server = SaslServer::make("EXTERNAL", shown);
+  step = server->begin("", true);
+  CHECK(step.question.account == "Tim Tester");
+  step = server->told({AuthAnswer::Kind::denied, {}, {}, {}});
+  REQUIRE(step.kind == Kind::ask);
+  CHECK(step.question.account == "");
+  CHECK(step.question.secret == "SHA256:AB");
+  CHECK(server->told({AuthAnswer::Kind::denied, {}, {}, {}}).why == Why::denied);
+  shown.certificate_name = "tim";
   server = SaslServer::make("EXTERNAL", shown);
   step = settled(*server, server->begin("other", true), accounts);
   CHECK(step.problem == "EXTERNAL: the certificate is not one of the account");
