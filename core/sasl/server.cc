@@ -58,8 +58,8 @@ class SimpleServer final : public ServerMechanism {
     if (!named_) identity = options().certificate_name;
     if (identity.empty()) return ask(AuthKind::external, {}, {}, options().certificate);
     auto account = sasl_name(identity, "the authorisation identity");
-    if (!account) return malformed(account.error().text);
-    return ask(AuthKind::external, std::move(*account), {}, options().certificate);
+    if (!account && named_) return malformed(account.error().text);
+    return ask(AuthKind::external, account ? std::move(*account) : std::string(), {}, options().certificate);
   }
   SaslServerStep decided(const AuthAnswer& answer) override {
     if (answer.kind == AuthAnswer::Kind::ok) return accepted(answer);

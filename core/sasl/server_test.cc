@@ -145,6 +145,9 @@ TEST_CASE("EXTERNAL: whose certificate it is") {
   CHECK(step.question.account == "");
   CHECK(step.question.secret == "SHA256:AB");
   CHECK(server->told({AuthAnswer::Kind::denied, {}, {}, {}}).why == Why::denied);
+  shown.certificate_name = "a\nb";
+  server = SaslServer::make("EXTERNAL", shown);
+  CHECK(server->begin("", true).question.account == "");
   shown.certificate_name = "tim";
   server = SaslServer::make("EXTERNAL", shown);
   step = settled(*server, server->begin("other", true), accounts);
