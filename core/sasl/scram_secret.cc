@@ -5,6 +5,7 @@
 #include <gsasl.h>
 #include <string.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 
@@ -21,7 +22,9 @@ constexpr std::string_view kPrefix = "SCRAM-SHA-256$";
 constexpr size_t kKeySize = 32, kSaltSize = 16, kMostSalt = 256;
 using Key = std::array<unsigned char, kKeySize>;
 
-std::atomic<uint32_t> usual_iterations{kLeastScramIterations};
+constexpr uint64_t kUsual = uint64_t{kSaltSize} << 32 | 10'000;
+
+std::atomic<uint64_t> usual{kUsual};  // octets of the salt << 32 | iterations
 
 Key random_key() {
   Key out{};
@@ -59,11 +62,16 @@ std::optional<ScramSecret> read_scram_secret(std::string_view text) {
 }
 
 ScramSecret fake_scram_secret(std::string_view account) {
-  std::string salt = derived("salt", account).substr(0, kSaltSize);
-  return {usual_iterations.load(std::memory_order_relaxed), base64_of(salt), base64_of(derived("stored", account)), base64_of(derived("server", account))};
+  uint64_t like = usual.load(std::memory_order_relaxed);
+  std::string salt = derived("salt", account).substr(0, like >> 32);
+  return {static_cast<uint32_t>(like), base64_of(salt), base64_of(derived("stored", account)), base64_of(derived("server", account))};
 }
 
-void note_scram_iterations(uint32_t iterations) { usual_iterations.store(iterations, std::memory_order_relaxed); }
+void note_scram_secret(const ScramSecret& secret) {
+  auto salt = octets_of_base64(secret.salt);
+  size_t octets = salt ? std::min(salt->size(), kKeySize) : kSaltSize;
+  usual.store(uint64_t{octets} << 32 | secret.iterations, std::memory_order_relaxed);
+}
 
 std::string scram_secret(std::string_view password, std::string_view salt, uint32_t iterations) {
   auto prepared = sasl_password(password);

@@ -16,9 +16,9 @@ struct ScramSecret {
 };
 
 std::optional<ScramSecret> read_scram_secret(std::string_view text);
-// What an account that does not exist shows: a salt that is always the same for the name, the iterations that others have, and keys that
-// no password has. [any]
+// What an account that does not exist shows: a salt that is always the same for the name, of the length that others have, their iterations,
+// and keys that no password has. Until an account was seen that exists: as `veredus auth-file hash` makes them. [any]
 ScramSecret fake_scram_secret(std::string_view account);
-void note_scram_iterations(uint32_t iterations);  // of accounts that exist
+void note_scram_secret(const ScramSecret& secret);  // of an account that exists
 
 }  // namespace veredus

@@ -119,6 +119,9 @@ TEST_CASE("an unknown account looks like a wrong password until the proof") {
   CHECK(nobody != salt_of("nobody2"));
   CHECK(nobody.size() == known.size());
   CHECK(nobody.ends_with(",i=4096"));
+  note_scram_secret({20'000, base64_of("twelve octet"), {}, {}});
+  CHECK(salt_of("nobody").ends_with(",i=20000"));
+  CHECK(salt_of("nobody").size() == std::string(",s=dHdlbHZlIG9jdGV0,i=20000").size());
   auto server = SaslServer::make("SCRAM-SHA-256", options());
   auto client = SaslClient::make("SCRAM-SHA-256", {.account = "nobody", .acting_as = {}, .password = accounts.password, .token = {}}, {}, 0, {});
   SaslServerStep unknown = exchange(*server, *client, accounts).server;

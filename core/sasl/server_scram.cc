@@ -59,7 +59,7 @@ class ScramServer final : public ServerMechanism {
     known_ = answer.kind == AuthAnswer::Kind::ok;
     std::optional<ScramSecret> secret = known_ ? read_scram_secret(answer.secret) : fake_scram_secret(account());
     if (!secret) return refused(Why::temporary, "the provider's secret for this account is no SCRAM-SHA-256 secret");
-    if (known_) note_scram_iterations(secret->iterations);
+    if (known_) note_scram_secret(*secret);
     answer_ = {answer.kind, answer.account, answer.tenant, {}};
     session_ = new_session(std::move(*secret));
     if (session_->failed()) return refused(Why::temporary, "libgsasl has no memory");
