@@ -56,6 +56,7 @@ Session::~Session() {
 Task<void> Session::run() {
   bool opened = co_await open();
   if (opened) co_await converse();
+  if (!stream_) co_return close();  // lost in a handshake
   co_await flush();
   stream_->shutdown();
   close();
@@ -78,8 +79,13 @@ Task<bool> Session::open() {
     bool known = co_await read_proxy_header();
     if (!known) co_return false;
   }
+  if (listener_.tls == ListenerTls::implicit) {
+    bool secured = context_.tls && co_await secure();
+    if (!secured) co_return false;
+  }
   find_rights();
   machine_.emplace(machine_options());
+  if (!origin_.tls.empty()) machine_->tls_started();
   tighten_under_stress();
   co_await greet();
   co_return true;
@@ -163,6 +169,9 @@ ServerOptions Session::machine_options() const {
   options.hostname = settings_->hostname;
   options.lmtp = listener_.role == Role::lmtp;
   options.auth_required = listener_.role == Role::submission;
+  options.starttls = listener_.tls == ListenerTls::starttls && context_.tls && context_.tls->offers_tls();
+  options.auth_mechanisms = auth_mechanisms(!origin_.tls.empty());
+  options.auth_needs_tls = options.starttls && !auth_mechanisms(true).empty();
   options.xclient = contains(settings_->xclient_networks, origin_.client.ip);
   options.normalise_newlines = settings_->bare_newlines == BareNewlines::normalise &&
                                contains(settings_->normalise_networks, origin_.client.ip);
@@ -184,7 +193,12 @@ void Session::tighten_under_stress() {
 
 Task<void> Session::converse() {
   while (!over_) {
-    if (flush_) co_await flush();
+    if (flush_) {
+      co_await flush();
+      bool go = std::exchange(starting_tls_, false) && !over_ && !machine_->closing();
+      if (go) co_await start_tls();
+      if (over_) break;
+    }
     ServerMachine::Advance advance = machine_->advance(stream_->buffered(), early());
     if (!take_now(advance)) co_await perform(advance);
   }
@@ -226,6 +240,9 @@ Task<void> Session::perform(ServerMachine::Advance& advance) {
   if (auto* end = std::get_if<AskEnd>(&advance.step)) return on_end(std::move(*end));
   if (auto* helo = std::get_if<AskHelo>(&advance.step)) return on_helo(std::move(*helo));
   if (auto* xclient = std::get_if<AskXclient>(&advance.step)) return on_xclient(std::move(*xclient));
+  if (std::holds_alternative<AskStartTls>(advance.step)) return on_starttls();
+  if (auto* auth = std::get_if<AskAuth>(&advance.step)) return on_auth(std::move(*auth));
+  if (auto* line = std::get_if<AskAuthLine>(&advance.step)) return on_auth_line(std::move(*line));
   return on_other();
 }
 

@@ -1,6 +1,6 @@
 // Session: the coroutine round a ServerMachine. It moves octets between stream and machine, answers the
 // machine's questions by relay rules, limits and hooks, stores messages and hands them to the queue.
-// Session.cc has the conversation, session_commands.cc the answers before the data, session_message.cc those
+// Session.cc has the conversation, session_tls.cc encryption, session_auth.cc authentication, session_commands.cc the answers before the data, session_message.cc those
 // from the first octet of content on, session_store.cc storing and counting, session_hooks.cc what hooks say.
 // Belongs to one loop.
 #pragma once
@@ -13,7 +13,9 @@
 
 #include "inbound/proxy_header.h"
 #include "inbound/relay_policy.h"
+#include "inbound/senders.h"
 #include "inbound/session_context.h"
+#include "inbound/submission.h"
 #include "inbound/transaction.h"
 #include "net/stream.h"
 #include "smtp/server_machine.h"
@@ -89,6 +91,25 @@ class Session {
   void abort_transaction(std::string_view reason);
   void end_transaction();
 
+  // session_tls.cc
+  Task<void> on_starttls();
+  Task<void> start_tls();
+  Task<bool> secure();
+  void take_facts(const TlsFacts& facts);
+  Task<Status> ask_about_hello(TlsHello hello);
+
+  // session_auth.cc
+  std::vector<std::string> auth_mechanisms(bool encrypted) const;
+  void offer_auth();
+  Task<void> on_auth(AskAuth ask);
+  Task<void> on_auth_line(AskAuthLine line);
+  Task<void> go_on_with(SaslServerStep step);
+  Task<void> auth_accepted(SaslServerStep step);
+  Task<void> auth_refused(std::string account, std::string reason, Reply reply, bool guessed, bool close = false);
+  Task<Reply> sender_refusal(std::string sender);
+  Task<Reply> account_refusal(AccountRates::What what, uint32_t limit);
+  Task<Reply> from_refusal(std::string header);
+
   // session_message.cc
   Task<void> on_content(std::string octets);
   bool headers_now(const HeadersDone& done);
@@ -97,6 +118,8 @@ class Session {
   void refuse_content(Ruling& ruling);
   Task<void> on_end(AskEnd end);
   Task<Reply> judge(Copies& copies);
+  Task<Reply> mend(const Message& message);
+  bool hides_client() const { return settings_->submission.hide_client && rights_.authenticated; }
   Task<Reply> ask_message(Copies& copies);
   Task<Reply> seal(Message& message);
   Subject message_subject(const Message& message) const;
@@ -137,6 +160,9 @@ class Session {
   ConnectionTicket ticket_;
   std::optional<ServerMachine> machine_;
   HookState hooks_;
+  std::unique_ptr<SaslServer> sasl_;  // of the AUTH under way
+  std::string tenant_;                // of the account
+  std::vector<Edit> auth_edits_;      // of `auth`, for every transaction
   std::vector<Edit> lasting_edits_;  // of `connect`, then of the last `helo`: for every transaction
   size_t connect_edits_ = 0;
   Notes connection_notes_;
@@ -151,6 +177,7 @@ class Session {
   std::string out_;  // replies not yet sent
   std::string_view end_reason_ = "quit";
   bool over_ = false, flush_ = false, greeted_ = false, hooks_know_ = false;
+  bool starting_tls_ = false;
   bool refusal_logged_ = false, tightened_ = false, waiting_ = false, progress_ = true;
   uint32_t messages_ = 0;
   uint64_t octets_ = 0;  // received

@@ -76,6 +76,12 @@ Task<void> Session::on_mail(AskMail ask) {
   Reply refusal = mail_refusal();
   if (refusal.code != 0)
     co_return refuse_command(std::move(refusal), events::kMessageRefused, ask.envelope->sender.text());
+  if (rights_.authenticated) {
+    refusal = co_await sender_refusal(ask.envelope->sender.text());
+    if (refusal.code == 0) refusal = co_await account_refusal(AccountRates::What::messages, settings_->submission.account_message_rate);
+    if (refusal.code != 0)
+      co_return refuse_command(std::move(refusal), events::kMessageRefused, ask.envelope->sender.text());
+  }
   begin_transaction(ask);
   if (Asked asked = ask_hooks(Stage::mail)) {
     Ruling ruling = co_await consult(std::move(asked));
@@ -107,10 +113,13 @@ void Session::begin_transaction(const AskMail& ask) {
   envelope.id = context_.ids.next();
   envelope.arrived = context_.loop.clock().wall();
   envelope.origin = origin_;
+  if (!tenant_.empty()) envelope.tenant = tenant_;
   apply_envelope_edits(envelope, lasting_edits_);
-  bool keep_header = hooked(Stage::headers) || hooked(Stage::message) || composes_results();
+  apply_envelope_edits(envelope, auth_edits_);
+  bool keep_header = hooked(Stage::headers) || hooked(Stage::message) || composes_results() || listener_.role == Role::submission;
   transaction_ =
       std::make_unique<Transaction>(context_, envelope.id, settings_->spool.inline_size, keep_header);
+  transaction_->declared_size = ask.declared_size;
   transaction_->expect(ask.declared_size);
 }
 
@@ -118,6 +127,9 @@ Task<void> Session::on_rcpt() {
   Recipient recipient = machine_->candidate();
   RelayDecision decision = RelayDecision::deny;
   Reply refusal = rcpt_refusal(recipient, decision);
+  if (refusal.code != 0)
+    co_return refuse_command(std::move(refusal), events::kRecipientRefused, recipient.address.text());
+  refusal = co_await account_refusal(AccountRates::What::recipients, settings_->submission.account_recipient_rate);
   if (refusal.code != 0)
     co_return refuse_command(std::move(refusal), events::kRecipientRefused, recipient.address.text());
   if (decision == RelayDecision::to_postmaster) {
@@ -193,7 +205,7 @@ void Session::refuse_data(Reply reply, std::string_view rule, bool close) {
   machine_->refuse(std::move(reply), close);
 }
 
-// STARTTLS, AUTH and VRFY are not offered by the options a session sets.
+// VRFY is not offered by the options a session sets.
 Task<void> Session::on_other() {
   machine_->refuse({502, {5, 5, 1}, {"Not offered"}});
   co_return;

@@ -9,11 +9,15 @@
 #include "base/ids.h"
 #include "config/settings.h"
 #include "hooks/runner.h"
+#include "inbound/account_rates.h"
+#include "inbound/auth_guard.h"
+#include "inbound/auth_port.h"
 #include "inbound/limits.h"
 #include "inbound/memory_budget.h"
 #include "log/log.h"
 #include "loop/loop.h"
 #include "net/resolver.h"
+#include "net/tls.h"
 #include "queue/queue.h"
 #include "spool/spool.h"
 
@@ -29,6 +33,8 @@ struct InboundCounters {  // since start, per loop, except `sessions`
   uint64_t messages_discarded = 0, recipients_discarded = 0;
   uint64_t recipients_refused = 0;
   uint64_t timeouts = 0, early_talkers = 0, too_many_errors = 0;
+  uint64_t tls_handshakes = 0, tls_resumed = 0, tls_failed = 0;
+  uint64_t auth_accepted = 0, auth_refused = 0;
   uint64_t spilled = 0;  // messages that went to a file of the spool while they arrived
 };
 
@@ -65,6 +71,11 @@ class SessionContext {
   IdGenerator& ids;
   MemoryBudget& memory;
   ConnectionTable* table;  // for clients behind a proxy; may be null
+  std::shared_ptr<TlsServer> tls;   // null or without a certificate: no TLS
+  AuthPort* auth = nullptr;         // plugins that know accounts; may be null
+  TablePort* tables = nullptr;      // may be null
+  AuthGuard* guard = nullptr;       // may be null: nothing is counted
+  AccountRates* accounts = nullptr;  // the same
   Resolver* resolver = nullptr;  // for ptr_lookup; without one clients have no names
   InboundCounters counters;
   RateTable message_rates, recipient_rates;

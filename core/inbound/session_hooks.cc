@@ -8,7 +8,10 @@ namespace veredus {
 Subject Session::subject() const {
   Subject subject;
   subject.origin = &origin_;
-  if (transaction_) subject.envelope = &machine_->envelope();
+  if (transaction_) {
+    subject.envelope = &machine_->envelope();
+    subject.declared_size = transaction_->declared_size;
+  }
   subject.connection_notes = &connection_notes_;
   subject.auth_results = &auth_results_;
   return subject;
@@ -61,9 +64,11 @@ void Session::forget_helo() {
 void Session::renew_lasting() {
   Envelope scratch;
   apply_envelope_edits(scratch, lasting_edits_);
+  apply_envelope_edits(scratch, auth_edits_);
   connection_notes_ = std::move(scratch.notes);
   auth_results_.clear();
   take_auth_results(auth_results_, lasting_edits_);
+  take_auth_results(auth_results_, auth_edits_);
   connection_results_ = auth_results_.size();
 }
 

@@ -1,4 +1,6 @@
 // From the first octet of content to its end: collect, then judge with hooks, and split where they want it.
+#include <algorithm>
+
 #include "base/text.h"
 #include "hooks/edits.h"
 #include "inbound/session.h"
@@ -74,7 +76,7 @@ bool Session::headers_now(const HeadersDone&) {
 // at `message`.
 Task<void> Session::on_headers() {
   Content content;
-  content.head = received_field(machine_->envelope(), settings_->hostname);
+  content.head = received_field(machine_->envelope(), settings_->hostname, hides_client());
   content.memory = std::make_shared<const std::string>(transaction_->header());
   Subject shown = subject();
   shown.content = &content;
@@ -104,7 +106,7 @@ Task<void> Session::on_end(AskEnd end) {
   if (!content) co_return not_stored(envelope, content.error());
   message->content = std::move(*content);
   std::string& received = transaction_->received;
-  message->content.head = received.empty() ? received_field(envelope, settings_->hostname) : std::move(received);
+  message->content.head = received.empty() ? received_field(envelope, settings_->hostname, hides_client()) : std::move(received);
   Copies copies;
   copies.push_back(std::move(message));
   refusal = co_await judge(copies);
@@ -116,6 +118,10 @@ Task<void> Session::on_end(AskEnd end) {
 // What hooks make of the whole message. On a refusal nothing of it is kept; without copies nobody is left to
 // get it.
 Task<Reply> Session::judge(Copies& copies) {
+  if (listener_.role == Role::submission) {
+    Reply refusal = co_await mend(*copies.front());
+    if (refusal.code != 0) co_return refusal;
+  }
   if (!edit(copies, transaction_->header_edits)) co_return not_processed();
   if (hooked(Stage::message) && !transaction_->discard) {
     Reply refusal = co_await ask_message(copies);
@@ -133,6 +139,23 @@ Task<Reply> Session::judge(Copies& copies) {
     Reply refusal = co_await seal(*copy);
     if (refusal.code != 0) co_return refusal;
   }
+  co_return Reply();
+}
+
+// Of a submitted message: whose it says it is, and what RFC 6409 adds.
+Task<Reply> Session::mend(const Message& message) {
+  std::string_view header = transaction_->kept_header(message.content);
+  auto edits = submission_edits(header, message.envelope, settings_->hostname, transaction_->header_edits);
+  if (!edits) co_return Reply{550, {5, 6, 0}, {"The header cannot be read: " + printable(edits.error().text, 200)}};
+  bool has_from = std::none_of(edits->begin(), edits->end(), [](const Edit& edit) {
+    const auto* insert = std::get_if<InsertHeader>(&edit);
+    return insert && insert->name == "From";
+  });
+  if (settings_->submission.check_from && has_from) {
+    Reply refusal = co_await from_refusal(std::string(header));
+    if (refusal.code != 0) co_return refusal;
+  }
+  for (Edit& edit : *edits) transaction_->header_edits.push_back(std::move(edit));
   co_return Reply();
 }
 

@@ -50,8 +50,8 @@ std::string from_clause(const Origin& origin) {
 
 }  // namespace
 
-std::string received_field(const Envelope& envelope, std::string_view hostname) {
-  std::string from = from_clause(envelope.origin);
+std::string received_field(const Envelope& envelope, std::string_view hostname, bool hide_client) {
+  std::string from = hide_client ? std::string() : from_clause(envelope.origin);
   std::string out = "Received: " + from + (from.empty() ? "" : "\r\n\t");
   out.append("by ")
       .append(hostname)

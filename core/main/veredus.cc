@@ -14,6 +14,7 @@
 #include "config/show.h"
 #include "control/command.h"
 #include "log/people.h"
+#include "main/check_world.h"
 #include "main/client.h"
 #include "main/plugin_commands.h"
 #include "main/spool_commands.h"
@@ -60,6 +61,11 @@ int run_spool(const Invocation& call, std::vector<std::string> arguments) {
   return command({call.conf, call.json, std::move(arguments)});
 }
 
+template <int (*command)(const CheckCall&)>
+int run_check_command(const Invocation& call, std::vector<std::string> arguments) {
+  return command({call.conf, call.json, std::move(arguments)});
+}
+
 const OfflineCommand kOffline[] = {
     {"config check", "", "Test the configuration and its plugins' settings; every error with its place.", run_plugin<config_check>},
     {"config show", "", "Effective settings with their origin.", run_plugin<config_show>},
@@ -75,6 +81,10 @@ const OfflineCommand kOffline[] = {
     {"spool list", "", "Every message of the spool that is not finished.", run_spool<spool_list>},
     {"spool export", "[FILE]", "Everything unfinished as one stream, to FILE or standard output.", run_spool<spool_export>},
     {"spool import", "[FILE]", "Put a stream of `spool export` into the spool of a stopped daemon; ids are kept.", run_spool<spool_import>},
+    {"check tls", "HOST[:PORT] [--implicit] [--port N] [--name NAME] [--ca FILE] [--dns ADDRESS:PORT] [--timeout SECONDS]",
+     "Look at the TLS of a mail server as an expert would: what it offers, its certificate, what each level would do with mail, what to mend.", run_check_command<check_tls>},
+    {"check dane", "DOMAIN [--port N] [--ca FILE] [--dns ADDRESS:PORT] [--timeout SECONDS]",
+     "Look at the DANE of a domain: MX, DNSSEC, TLSA records, the certificates behind them, what happens to mail, what to mend.", run_check_command<check_dane>},
     {"log", "< FILE", "Log lines from standard input, for people.", run_log},
     {"completion", "", "Words for shell completion.", run_completion},
     {"help", "", "This list.", run_help},

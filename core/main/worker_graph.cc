@@ -2,6 +2,7 @@
 #include "main/worker_graph.h"
 
 #include <sys/socket.h>
+#include <sysexits.h>
 #include <unistd.h>
 
 #include <random>
@@ -71,10 +72,16 @@ Status WorkerGraph::open() {
   if (auto opened = open_spool(); !opened) return opened;
   Loop& loop = *loops_[0];
   connections_ = std::make_unique<ConnectionTable>(loop, settings_);
+  guard_ = std::make_unique<AuthGuard>(loop, settings_);
+  accounts_ = std::make_unique<AccountRates>(loop);
   queue_ = std::make_unique<MailQueue>(loop, *spool_, main_log_.log, settings_, random_seed());
   build_loops();
   router_ = std::make_unique<OutboundRouter>(settings_, workers_[0]->runner);
   build_plugin_host();
+  auto tls = make_tls(settings_, nullptr);
+  config_fault_ = !tls;
+  if (!tls) return tls.error();
+  use_tls(std::move(*tls));
   finished_ = std::make_unique<FinishedStage>(workers_[0]->runner);
   queue_->on_finished([this](const FinishedRecipient& finished) { finished_->note(finished); });
   reporter_ = std::make_unique<BounceReporter>(loop, *spool_, *queue_, workers_[0]->runner, main_log_.log, workers_[0]->ids, settings_);
@@ -107,6 +114,11 @@ void WorkerGraph::build_loops() {
 }
 
 int WorkerGraph::failed(const Error& error) {
+  if (config_fault_) {
+    main_log_.log.write(events::kConfigRefused, {{"text", error.text}});
+    main_log_.log.flush();
+    return EX_CONFIG;
+  }
   const EventDef& event = error.code == Errc::busy          ? events::kSpoolLocked
                           : error.code == Errc::unsupported ? events::kSpoolVersion
                                                             : events::kWorkerFailed;
@@ -155,6 +167,7 @@ Task<void> WorkerGraph::live() {
   } else if (plugins && !signals_->stop_asked()) {
     co_await hold_suspects();
     open_for_business();
+    main_scope_.spawn(watch_certificates());
     while (!signals_->stop_asked()) {
       co_await signals_->any(Deadline::never());
       signals_->clear();

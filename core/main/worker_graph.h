@@ -59,6 +59,7 @@ class WorkerGraph {
 
   // worker_reload.cc
   Task<ReloadReport> reload();
+  Task<void> reload_with(const PreparedConfig& config, std::shared_ptr<TlsServer> tls, ReloadReport& report);
   Task<void> reload_logged();
   std::string accept(const LoadedConfig& config);  // what needs a restart
   void put_in_force(SettingsPtr settings);
@@ -68,6 +69,11 @@ class WorkerGraph {
   Status open_kv(const std::vector<PreparedPlugin>& plugins);
   Task<bool> start_plugins();
   Task<Result<std::shared_ptr<Generation>>> prepare_plugins_beside(PreparedConfig config);
+
+  // worker_tls.cc
+  Result<std::shared_ptr<TlsServer>> make_tls(SettingsPtr settings, std::shared_ptr<TlsServer> before);
+  void use_tls(std::shared_ptr<TlsServer> fresh);
+  Task<void> watch_certificates();
 
   // worker_metrics.cc
   std::string metrics() const;
@@ -92,10 +98,14 @@ class WorkerGraph {
   LoopLog main_log_;
   OwnAddresses own_;
   std::unique_ptr<ConnectionTable> connections_;
+  std::unique_ptr<AuthGuard> guard_;
+  std::unique_ptr<AccountRates> accounts_;
   std::unique_ptr<KvStore> kv_;
   std::unique_ptr<HelperHub> helpers_;
   std::unique_ptr<PluginHost> plugins_;  // ends after everything that may hold a set of hooks
   std::shared_ptr<PluginPorts> ports_;   // through which the core asks plugins that provide services
+  TablePort* tables_ = nullptr;          // one of them
+  std::shared_ptr<TlsServer> tls_;
   std::unique_ptr<MailQueue> queue_;
   std::vector<std::unique_ptr<WorkerLoop>> workers_;
   std::unique_ptr<OutboundRouter> router_;
@@ -111,6 +121,7 @@ class WorkerGraph {
   size_t next_loop_ = 0;
   int exit_code_ = 0;
   bool stressed_ = false;
+  bool config_fault_ = false;  // why it cannot start
 };
 
 }  // namespace veredus

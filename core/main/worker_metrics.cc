@@ -25,6 +25,11 @@ void add_inbound(MetricsText& out, std::string_view loop, const InboundCounters&
   out.add(metrics::kMessagesNotStored, {loop}, c.messages_not_stored);
   out.add(metrics::kMessagesDiscarded, {loop}, c.messages_discarded);
   out.add(metrics::kMessagesSpilled, {loop}, c.spilled);
+  out.add(metrics::kTlsServer, {loop, "full"}, c.tls_handshakes - c.tls_resumed);
+  out.add(metrics::kTlsServer, {loop, "resumed"}, c.tls_resumed);
+  out.add(metrics::kTlsServer, {loop, "failed"}, c.tls_failed);
+  out.add(metrics::kAuthAttempts, {loop, "accepted"}, c.auth_accepted);
+  out.add(metrics::kAuthAttempts, {loop, "refused"}, c.auth_refused);
   out.add(metrics::kRecipientsRefused, {loop}, c.recipients_refused);
 }
 

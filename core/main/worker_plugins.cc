@@ -40,7 +40,14 @@ void WorkerGraph::build_plugin_host() {
   }
   plugins_ = std::make_unique<PluginHost>(std::move(services));
   ports_ = std::make_shared<PluginPorts>(*plugins_, sinks_);
-  for (auto& worker : workers_) worker->outbound.deliver_port = &ports_->deliver;
+  tables_ = &ports_->tables;
+  for (auto& worker : workers_) {
+    worker->outbound.deliver_port = &ports_->deliver;
+    worker->context.auth = &ports_->auth;
+    worker->context.tables = tables_;
+    worker->context.guard = guard_.get();
+    worker->context.accounts = accounts_.get();
+  }
   router_->use(&ports_->router);
 }
 

@@ -36,13 +36,23 @@ Task<ReloadReport> WorkerGraph::reload() {
   } else if (const PreparedResult& config = **answer; !config) {
     report.text = config.error_text();
   } else {
-    auto plugins = co_await prepare_plugins_beside(config.value());
-    report.ok = plugins.ok();
-    report.text = plugins ? accept(config.value().config) : plugins.error().text + "\n";
-    if (plugins) plugins_->commit(std::move(*plugins));
+    using Made = std::shared_ptr<TlsServer>;
+    std::function<Result<Made>()> load = [this, settings = config.value().config.settings, before = tls_] { return make_tls(settings, before); };
+    auto tls = co_await run_on(*loops_[0], pool_, std::move(load));
+    if (!tls) report.text = tls.error().text + "\n";
+    if (tls) co_await reload_with(config.value(), std::move(*tls), report);
   }
   main_log_.log.write(report.ok ? events::kConfigReloaded : events::kConfigRefused, {{"text", report.text}});
   co_return report;
+}
+
+Task<void> WorkerGraph::reload_with(const PreparedConfig& config, std::shared_ptr<TlsServer> tls, ReloadReport& report) {
+  auto plugins = co_await prepare_plugins_beside(config);
+  report.ok = plugins.ok();
+  report.text = plugins ? accept(config.config) : plugins.error().text + "\n";
+  if (!plugins) co_return;
+  plugins_->commit(std::move(*plugins));
+  use_tls(std::move(tls));
 }
 
 std::string WorkerGraph::accept(const LoadedConfig& config) {
@@ -77,6 +87,7 @@ void WorkerGraph::put_in_force(SettingsPtr fresh) {
   main_log_.log.set_threshold(severity_of(settings_->log_level));
   memory_.set_cap(settings_->limits.memory);
   connections_->reconfigure(settings_);
+  guard_->reconfigure(settings_);
   router_->reconfigure(settings_);
   reporter_->reconfigure(settings_);
   queue_->reconfigure(settings_);

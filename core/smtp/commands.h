@@ -48,6 +48,7 @@ struct ParameterRules {
   ParameterRules() = default;
   uint64_t message_size = 0;
   bool auth = false;      // AUTH= is legal
+  bool require_tls = false;  // REQUIRETLS is legal
   bool smtputf8 = false;  // RCPT: the transaction declared it
 };
 

@@ -16,6 +16,7 @@ std::string extension_list(const ServerOptions& options, bool tls, bool authenti
   }
   for (const char* fixed : {"ENHANCEDSTATUSCODES", "8BITMIME", "DSN", "SMTPUTF8", "CHUNKING"})
     lines.emplace_back(fixed);
+  if (tls) lines.emplace_back("REQUIRETLS");
   if (options.vrfy) lines.emplace_back("VRFY");
   if (options.xclient) lines.emplace_back("XCLIENT NAME ADDR PORT PROTO HELO LOGIN DESTADDR DESTPORT");
   lines.emplace_back("HELP");

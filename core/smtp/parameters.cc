@@ -66,6 +66,14 @@ Answer mail_auth(std::string_view value, MailTarget& target) {
   return value.empty() || !decode_value(value) ? kBadValue : Answer{};
 }
 
+// RFC 8689 4: only inside TLS, and without a value.
+Answer mail_require_tls(std::string_view value, MailTarget& target) {
+  if (!target.rules.require_tls) return kUnknown;
+  if (!value.empty()) return kBadValue;
+  target.envelope.require_tls = true;
+  return {};
+}
+
 Answer rcpt_notify(std::string_view value, RcptTarget& target) {
   uint8_t bits = 0;
   for (std::string_view word : split(value, ',')) {
@@ -103,12 +111,13 @@ struct Row {
   bool utf8 = false;  // the value may hold UTF-8
 };
 
-constexpr std::array<Row<MailTarget>, 6> kMailRows{{{"SIZE", mail_size},
+constexpr std::array<Row<MailTarget>, 7> kMailRows{{{"SIZE", mail_size},
                                                     {"BODY", mail_body},
                                                     {"SMTPUTF8", mail_smtputf8},
                                                     {"RET", mail_ret},
                                                     {"ENVID", mail_envid},
-                                                    {"AUTH", mail_auth}}};
+                                                    {"AUTH", mail_auth},
+                                                    {"REQUIRETLS", mail_require_tls}}};
 constexpr std::array<Row<RcptTarget>, 2> kRcptRows{{{"NOTIFY", rcpt_notify}, {"ORCPT", rcpt_orcpt, true}}};
 
 template <typename Target, size_t N>

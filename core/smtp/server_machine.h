@@ -54,6 +54,8 @@ class ServerMachine {
   }
   bool closing() const { return closing_; }
   bool quit() const { return closing_ && !close_error_; }  // the client said QUIT
+  void offer_auth(std::vector<std::string> mechanisms) { options_.auth_mechanisms = std::move(mechanisms); }
+  bool encrypted() const { return tls_; }
   void set_authenticated(bool yes) { authenticated_ = yes; }  // by XCLIENT's LOGIN
   bool authenticated() const { return authenticated_; }
   bool too_many_errors() const { return too_many_; }

@@ -78,10 +78,13 @@ ServerStep ServerMachine::ask_helo(std::string_view name, bool extended) {
 }
 
 ServerStep ServerMachine::on_mail(std::string_view arguments) {
+  bool tls_first = options_.auth_required && options_.starttls && !tls_ && options_.auth_mechanisms.empty();
+  if (tls_first) return reject({530, {5, 7, 0}, "Must issue a STARTTLS command first"});
   if (options_.auth_required && !authenticated_) return reject({530, {5, 7, 0}, "Authentication required"});
   ParameterRules rules;
   rules.message_size = options_.message_size;
   rules.auth = !options_.auth_mechanisms.empty();
+  rules.require_tls = tls_;
   envelope_ = Envelope();
   AskMail ask;
   ask.envelope = &envelope_;
@@ -228,8 +231,10 @@ ServerStep ServerMachine::on_starttls(std::string_view arguments) {
 }
 
 ServerStep ServerMachine::on_auth(std::string_view arguments) {
-  if (options_.auth_mechanisms.empty()) return reject({502, {5, 5, 1}, "AUTH is not offered"});
   if (authenticated_) return reject({503, {5, 5, 1}, "Already authenticated"});
+  if (options_.auth_mechanisms.empty() && options_.auth_needs_tls && !tls_)
+    return reject({538, {5, 7, 11}, "Encryption required, send STARTTLS first"});
+  if (options_.auth_mechanisms.empty()) return reject({502, {5, 5, 1}, "AUTH is not offered"});
   CommandLine words = split_command(arguments);
   const auto& known = options_.auth_mechanisms;
   bool offered = std::any_of(known.begin(), known.end(),

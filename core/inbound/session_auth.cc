@@ -1,0 +1,168 @@
+// AUTH (RFC 4954): the dialogue of a mechanism, what plugins say of the account, and the cost of guessing.
+#include <algorithm>
+
+#include "base/text.h"
+#include "inbound/session.h"
+#include "log/events.h"
+#include "sasl/base64.h"
+
+namespace veredus {
+
+namespace {
+
+constexpr Millis kProviderPatience{30'000};
+
+Reply wrong_credentials() { return {535, {5, 7, 8}, {"Authentication credentials invalid"}}; }
+Reply not_now() { return {454, {4, 7, 0}, {"Temporary authentication failure"}}; }
+Reply too_often() { return {454, {4, 7, 0}, {"Too many failed attempts, try again later"}}; }
+Reply bad_base64() { return {501, {5, 5, 2}, {"The answer is not base64"}}; }
+Reply malformed() { return {501, {5, 5, 2}, {"The answer makes no sense for this mechanism"}}; }
+Reply cancelled() { return {501, {5, 0, 0}, {"Authentication cancelled"}}; }
+
+bool is_plus(std::string_view mechanism) { return mechanism.ends_with("-PLUS"); }
+
+}  // namespace
+
+// What this client may use now: what settings allow, plugins can serve, and the connection is safe enough for.
+std::vector<std::string> Session::auth_mechanisms(bool encrypted) const {
+  std::vector<std::string> out;
+  const AuthSettings& rules = settings_->auth;
+  bool here = std::find(rules.roles.begin(), rules.roles.end(), listener_.role) != rules.roles.end();
+  if (!here || !context_.auth) return out;
+  uint32_t kinds = context_.auth->kinds();
+  for (std::string_view name : sasl_mechanisms()) {
+    bool wanted = rules.mechanisms.empty() || std::find(rules.mechanisms.begin(), rules.mechanisms.end(), name) != rules.mechanisms.end();
+    bool served = (kinds & (1u << static_cast<unsigned>(sasl_needs(name)))) != 0;
+    bool safe = encrypted || rules.clear_text || !sasl_shows_password(name);
+    if (is_plus(name)) safe = encrypted;
+    if (name == "EXTERNAL") safe = encrypted && !origin_.tls_fingerprint.empty();
+    if (wanted && served && safe) out.emplace_back(name);
+  }
+  return out;
+}
+
+void Session::offer_auth() { machine_->offer_auth(auth_mechanisms(machine_->encrypted())); }
+
+Task<void> Session::on_auth(AskAuth ask) {
+  std::string mechanism = std::move(ask.mechanism);
+  for (char& c : mechanism)
+    if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 32);
+  SaslServerOptions options;
+  options.hostname = settings_->hostname;
+  options.certificate = origin_.tls_fingerprint;
+  options.certificate_name = origin_.tls_peer;
+  if (const TlsLink* link = stream_->tls()) options.binding = {"tls-exporter", link->channel_binding("tls-exporter")};
+  std::optional<std::string> initial;
+  if (ask.has_initial) initial = ask.initial == "=" ? std::string() : octets_of_base64(ask.initial);
+  if (ask.has_initial && !initial) co_return machine_->refuse(bad_base64());
+  bool free = !context_.guard || co_await guard_allows(context_.loop, *context_.guard, origin_.client.ip, {});
+  if (!free) co_return co_await auth_refused({}, "too many failures", too_often(), false);
+  sasl_ = SaslServer::make(mechanism, std::move(options));
+  if (!sasl_) co_return machine_->refuse({504, {5, 5, 4}, {"Mechanism is not offered"}});
+  origin_.mechanism = std::move(mechanism);
+  SaslServerStep step = sasl_->begin(initial.value_or(std::string()), ask.has_initial);
+  co_await go_on_with(std::move(step));
+}
+
+Task<void> Session::on_auth_line(AskAuthLine line) {
+  if (!sasl_) co_return machine_->refuse(malformed());
+  if (line.line == "*") co_return co_await auth_refused({}, "cancelled", cancelled(), false);
+  auto octets = octets_of_base64(line.line);
+  if (!octets) co_return co_await auth_refused({}, "not base64", bad_base64(), false);
+  SaslServerStep step = sasl_->answer(*octets);
+  co_await go_on_with(std::move(step));
+}
+
+// Until the client has to say something, or it is decided.
+Task<void> Session::go_on_with(SaslServerStep step) {
+  using Kind = SaslServerStep::Kind;
+  std::string account;
+  while (step.kind == Kind::ask) {
+    account = step.question.account;
+    bool free = !context_.guard || co_await guard_allows(context_.loop, *context_.guard, origin_.client.ip, account);
+    if (!free) co_return co_await auth_refused(std::move(account), "too many failures", too_often(), false);
+    AuthAnswer answer = co_await context_.auth->check(context_.loop, std::move(step.question), origin_.client.ip.text(),
+                                                      Deadline::in(context_.loop, kProviderPatience));
+    step = sasl_->told(answer);
+  }
+  if (step.kind == Kind::challenge) co_return machine_->challenge(base64_of(step.octets));
+  if (step.kind == Kind::accepted) co_return co_await auth_accepted(std::move(step));
+  if (!step.account.empty()) account = std::move(step.account);
+  using Why = SaslServerStep::Why;
+  if (step.why == Why::temporary) co_return co_await auth_refused(std::move(account), step.problem, not_now(), false);
+  if (step.why == Why::malformed) co_return co_await auth_refused(std::move(account), step.problem, malformed(), false);
+  if (step.why == Why::aborted) co_return co_await auth_refused(std::move(account), step.problem, cancelled(), false);
+  co_await auth_refused(std::move(account), step.problem, wrong_credentials(), true);
+}
+
+Task<void> Session::auth_accepted(SaslServerStep step) {
+  sasl_.reset();
+  origin_.account = step.acting_as.empty() ? std::move(step.account) : std::move(step.acting_as);
+  tenant_ = std::move(step.tenant);
+  auth_edits_.clear();
+  if (Asked asked = ask_hooks(Stage::auth)) {
+    Ruling ruling = co_await consult(std::move(asked));
+    if (!settle(ruling)) {
+      std::string account = std::exchange(origin_.account, {});
+      tenant_.clear();
+      co_return co_await auth_refused(std::move(account), "refused by " + ruling.rule, std::move(ruling.refusal), false, ruling.close);
+    }
+    auth_edits_ = std::move(ruling.edits);
+    renew_lasting();
+  }
+  find_rights();
+  ++context_.counters.auth_accepted;
+  context_.log.write(events::kAuthAccepted, {{"client", origin_.client.text()},
+                                             {"account", printable(origin_.account, 255)},
+                                             {"mechanism", origin_.mechanism},
+                                             {"tls", origin_.tls}});
+  machine_->accept();
+}
+
+// `guessed`: the credentials were wrong, which counts and costs time.
+Task<void> Session::auth_refused(std::string account, std::string reason, Reply reply, bool guessed, bool close) {
+  std::string mechanism = std::exchange(origin_.mechanism, {});
+  sasl_.reset();
+  ++context_.counters.auth_refused;
+  context_.log.write(events::kAuthRefused, {{"client", origin_.client.text()},
+                                            {"account", printable(account, 255)},
+                                            {"mechanism", mechanism},
+                                            {"reason", printable(reason, 255)}});
+  if (guessed && context_.guard) {
+    Millis delay = co_await guard_failed(context_.loop, *context_.guard, origin_.client.ip, std::move(account));
+    co_await sleep_for(context_.loop, delay);
+  }
+  refusal_logged_ = true;
+  machine_->refuse(std::move(reply), close);
+}
+
+// Who is authenticated may send as whom the administrator says.
+Task<Reply> Session::sender_refusal(std::string sender) {
+  SenderRight right = co_await may_send_as(context_.loop, settings_, context_.tables, origin_.account, sender);
+  if (right == SenderRight::allowed) co_return Reply();
+  if (right == SenderRight::unknown) co_return Reply{451, {4, 3, 0}, {"It cannot be told now who may send as this address"}};
+  context_.log.write(events::kSenderRefused, {{"client", origin_.client.text()}, {"account", printable(origin_.account, 255)}, {"sender", printable(sender, 320)}});
+  co_return Reply{553, {5, 7, 1}, {"Sender address is not yours"}};
+}
+
+Task<Reply> Session::account_refusal(AccountRates::What what, uint32_t limit) {
+  bool bound = limit > 0 && context_.accounts && rights_.authenticated && listener_.role == Role::submission;
+  if (!bound) co_return Reply();
+  bool within = co_await take_of_account(context_.loop, *context_.accounts, origin_.account, what, limit);
+  if (within) co_return Reply();
+  co_return Reply{450, {4, 7, 1}, {what == AccountRates::What::messages ? "Too many messages from your account this hour" : "Too many recipients from your account this hour"}};
+}
+
+// From of a submitted message: each address must be one that the account may send as.
+Task<Reply> Session::from_refusal(std::string header) {
+  auto from = from_addresses(header);
+  if (!from) co_return Reply{550, {5, 7, 1}, {"From is not one list of addresses: " + printable(from.error().text, 200)}};
+  for (std::string& address : *from) {
+    Reply refusal = co_await sender_refusal(std::move(address));
+    if (refusal.code == 553) co_return Reply{550, {5, 7, 1}, {"The address in From is not yours"}};
+    if (refusal.code != 0) co_return refusal;
+  }
+  co_return Reply();
+}
+
+}  // namespace veredus
