@@ -27,6 +27,7 @@ inline std::string network_of(AddressOctets address, uint32_t v4_prefix, uint32_
 /** A key of core.kv has 512 octets at most: of a longer one the end becomes a digest of all. */
 inline std::string bounded_key(std::string key) {
   constexpr size_t kLongest = 512, kKept = 480;
+  std::replace(key.begin(), key.end(), '\0', '?');
   if (key.size() <= kLongest) return key;
   uint64_t digest = 0xcbf29ce484222325u;  // FNV-1a
   for (char c : key) digest = (digest ^ static_cast<uint8_t>(c)) * 0x100000001b3u;

@@ -43,6 +43,8 @@ struct Instance : vrd_host {
   void* self = nullptr;
   void* shard = nullptr;
   bool creating = false, running = false, destroyed = false;
+  bool stopping = false;  // its shard ends: requests are refused
+  int refused = 0;        // of them
   std::vector<MetricInfo> metrics;
   std::vector<std::string> tables, helpers;
   std::map<std::string, std::string> core_values;  // of core.conf core(), asked for and kept
@@ -96,16 +98,18 @@ class Bench {
   void run_due();                                     // everything due now
   void run_for(int64_t ms);
   void drain();                                       // until no request is under way any more
+  void run_into(const std::function<bool()>& done);   // a few events; nothing more need happen
   bool run_until(const std::function<bool()>& done);  // virtual time goes on; false: nothing more will happen
 
   // Requests.
   vrd_status ask(Instance& instance, Request request, vrd_op* op);
+  bool refuses(Instance& instance);  // whether it is too late to ask for anything
   vrd_op new_op() { return 0x200000000u + ++ops_; }
   void track(vrd_op op, Instance& instance, Service service, std::string what, uint64_t event);
   bool forget(vrd_op op);  // false: stale
   bool is_open(vrd_op op) const { return requests_.contains(op); }
   void set_event(vrd_op op, uint64_t event) { requests_[op].event = event; }
-  void shard_stopped(Instance& instance);  // names and drops what is still under way
+  void shard_stopped(Instance& instance);  // ends what is still under way, as the host does
   void end_timers(Instance& instance);
 
   // Tokens. answer functions may be called on any thread.

@@ -68,6 +68,12 @@ void Reporter::say(char kind, std::string_view text) {
   }
 }
 
+// No destructors: late threads of the plugin may still use what the host gave them.
+void end_child(Reporter& out) {
+  out.say(kEnd, "");
+  _exit(0);
+}
+
 Ended in_child(const std::function<void(Reporter&)>& work, int limit_seconds) {
   int pipes[2];
   if (pipe(pipes) != 0) return {{}, std::string("pipe: ") + std::strerror(errno)};
@@ -78,8 +84,7 @@ Ended in_child(const std::function<void(Reporter&)>& work, int limit_seconds) {
     setpgid(0, 0);
     Reporter reporter(pipes[1]);
     work(reporter);
-    reporter.say(kEnd, "");
-    _exit(0);  // no destructors: late threads of the plugin may still use what the host gave them
+    end_child(reporter);
   }
   close(pipes[1]);
   Ended out;

@@ -27,6 +27,8 @@ struct Ended {
   std::string problem;  // "SIGSEGV", "no end within 20 s", "exit code 1"; empty: it ended as it should
 };
 
+void end_child(Reporter& out);  // the child's, from anywhere in its work
+
 // Runs `work` in a child; `limit_seconds` of real time.
 Ended in_child(const std::function<void(Reporter&)>& work, int limit_seconds);
 

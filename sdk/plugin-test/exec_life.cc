@@ -149,8 +149,10 @@ void Exec::start() {
 void Exec::retire(Instance& instance) {
   if (instance.destroyed) return;
   bench_.drain();
+  if (bench_.plan.stop_in_work) bench_.run_into([&] { return has_jobs(instance); });
   if (plugin_->quiesce) guarded(Role::main, "quiesce()", [&] { plugin_->quiesce(instance.self); });
   bench_.run_due();
+  instance.stopping = true;
   cancel_jobs(instance);
   bench_.end_timers(instance);
   instance.running = false;

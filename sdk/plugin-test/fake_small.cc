@@ -94,6 +94,7 @@ vrd_status timer_start(const vrd_host* host, uint64_t delay, uint64_t period, vo
   if (status != VRD_OK) return status;
   if (!fn || (period != 0 && period < 10) || delay > INT64_MAX / 4) return VRD_E_INVALID;
   Bench* bench = instance->bench;
+  if (bench->refuses(*instance)) return VRD_E_STATE;
   vrd_op op = bench->new_op();
   bench->track(op, *instance, Service::timer, "a timer", 0);
   bench->set_event(op, bench->at(bench->now() + static_cast<int64_t>(delay), [=] { run_timer(bench, op, period, ctx, fn); }));
@@ -187,6 +188,10 @@ void cancel_jobs(Instance& instance) {
     jobs().erase(op);
     guarded(Role::loop, "the end of a job", [&] { job.done(job.ctx, VRD_E_CANCELLED); });
   }
+}
+
+bool has_jobs(Instance& instance) {
+  return std::any_of(jobs().begin(), jobs().end(), [&](const auto& entry) { return entry.second.instance == &instance; });
 }
 
 const void* iface(const vrd_host* host, const char* id) {

@@ -34,6 +34,7 @@ std::string text_of(const YAML::Node& map, const char* key, const std::string& o
 std::optional<int64_t> duration_of(const std::string& text);
 
 void cancel_jobs(Instance& instance);  // before shard_stop: those that have not begun
+bool has_jobs(Instance& instance);
 void cancel_request(const vrd_host* host, vrd_op op, const char* function);
 bool good_timeout(uint64_t timeout_ms, uint64_t most);
 

@@ -14,13 +14,13 @@ namespace {
 constexpr size_t kLongestKey = 512, kLongestValue = 65'536;
 
 bool flags_fit(const vrd_kv_op& op) {
-  uint32_t allowed = op.kind == VRD_KV_PUT ? VRD_KV_IF_ABSENT : op.kind == VRD_KV_ADD || op.kind == VRD_KV_GET ? VRD_KV_EXTEND : 0u;
+  uint32_t allowed = op.kind == VRD_KV_PUT ? VRD_KV_IF_ABSENT : op.kind == VRD_KV_ADD ? VRD_KV_EXTEND : 0u;
   return (op.flags & ~allowed) == 0 && op.zero == 0;
 }
 
 bool bucket_fits(const vrd_kv_op& op) {
   if (op.kind != VRD_KV_TAKE) return true;
-  return op.capacity >= 1 && op.rate >= 1 && op.number >= 0 && op.capacity < INT64_MAX / 1'000'000;
+  return op.capacity >= 1 && op.rate >= 1 && op.number >= 0 && op.number <= op.capacity && op.capacity < INT64_MAX / 1'000'000;
 }
 
 }  // namespace
@@ -46,7 +46,6 @@ KvAnswer KvStore::run(const Operation& op) {
   switch (op.kind) {
     case VRD_KV_GET:
       if (!entry) return KvAnswer{VRD_E_NOT_FOUND, 0, 0, {}};
-      if (op.flags & VRD_KV_EXTEND) entry->ends = end_of(op.ttl_ms);
       out.value = entry->value;
       return out;
     case VRD_KV_PUT:

@@ -21,6 +21,9 @@ constexpr uint32_t kRights = VRD_MAY_HEADERS | VRD_MAY_BODY | VRD_MAY_RECIPIENTS
 const std::set<std::string_view> kServices{"svc.table/1", "svc.router/1", "svc.deliver/1", "svc.auth/1", "svc.store/1", "svc.logsink/1", "svc.resolver/1", "svc.call/1",
                                             "svc.tls_policy/1"};
 
+// Keys of a fragment that are the host's.
+constexpr std::string_view kReservedKeys[] = {"plugin", "instance", "isolation", "on_fault", "timeout"};
+
 class Lint {
  public:
   explicit Lint(const vrd_plugin& plugin) : plugin_(plugin) {}
@@ -62,6 +65,8 @@ class Lint {
     std::string problem = setting_problem(row);
     need(problem.empty(), "setting " + name + ": " + problem);
     if (!row.key) return;
+    bool reserved = std::find(std::begin(kReservedKeys), std::end(kReservedKeys), name) != std::end(kReservedKeys);
+    need(!reserved, "setting " + name + ": the name is reserved for the host");
     need(keys_.insert(name).second, "setting " + name + " is there twice");
     size_t dot = name.rfind('.');
     if (dot == name.npos) return;

@@ -25,6 +25,7 @@ struct Plan {
   bool busy = false;          // every request is refused at once with VRD_E_BUSY
   std::string no_iface;       // iface() yields NULL for this id
   bool stop_at_once = false;  // at the end, requests under way are dropped instead of answered
+  bool stop_in_work = false;  // and the end comes while a job is under way, if timers lead to one
   Scarce none = Scarce::nothing;  // cannot be had at all
   bool some_memory = false;       // every second list, view or token, by chance, cannot
 };

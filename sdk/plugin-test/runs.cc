@@ -61,6 +61,10 @@ void child_work(const Case& script, const std::string& path, const Plan& plan, c
     out.say('f', problem);
     if (!plan.fuzz) return;
   }
+  watch().on_give_up([&out] {
+    for (const std::string& text : watch().breaches()) out.say('b', text);
+    end_child(out);
+  });
   Chance chance(plan.seed);
   Case mine = plan.fuzz ? fuzzed(script, **plugin, chance) : script;
   InRole main(Role::main);
@@ -188,6 +192,9 @@ Verdict run_case(const Case& script, const RunOptions& options) {
     more.push_back(plan);
     more.back().name = "two instances in turn";
     more.back().twin = true;
+    more.push_back(rules_only("stopped while it works", options.seed));
+    more.back().stop_at_once = more.back().stop_in_work = true;
+    more.back().delay_ms = 1;
   }
   if (options.mode == Mode::chaos) more = chaos_plans(first, options);
   if (options.mode == Mode::fuzz) more = fuzz_plans(options);

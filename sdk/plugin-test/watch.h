@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <mutex>
 #include <string>
 #include <string_view>
@@ -27,12 +28,16 @@ class Watch {
  public:
   void breach(std::string_view rule, std::string_view what);  // "thread": "core.dns query on thread main, not loop"
   void warn(std::string_view what);
+  // What ends this process, after it has reported; for a plugin that would never come back.
+  void on_give_up(std::function<void()> end) { end_ = std::move(end); }
+  void give_up() { end_(); }
   std::vector<std::string> breaches() const;
   std::vector<std::string> warnings() const;
 
  private:
   mutable std::mutex mutex_;
   std::vector<std::string> breaches_, warnings_;
+  std::function<void()> end_;
 };
 Watch& watch();
 

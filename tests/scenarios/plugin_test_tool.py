@@ -24,13 +24,13 @@ STRICT = {
     "view_stale": "rule: view: core.message attr of a view whose call has ended",
     "edits_leak": "rule: edits leaked",
     "unanswered": "rule: token: a token of the hook at helo was never answered",
-    "request_left": "rule: request left: stream tcp://a.test:1",
     "create_only": "rule: create only: core.metric define",
     "destroyed": "rule: destroyed: core.log wants",
     "unknown_bits": "rule: unknown bits: core.kv run",
     "verdict": "rule: verdict: the hook at helo: a verdict whose reserved octets",
     "action": "rule: verdict: the hook at helo: action 5 (hold)",
     "description": "rule: description",
+    "rearm": "stopped while it works: rule: asks for ever: the plugin asks again from a callback although its shard ends",
     "twice": "rule: token: a token of the hook at helo was completed twice",
     "global": "two instances in turn: expected verdict next, came reject",
     "crash": "SIGABRT at bad.test.yaml:7:7 helo",
@@ -93,9 +93,17 @@ def test_what_only_chaos_finds():
         assert code == 1 and re.search(told, out), f"{name}: exit {code}, wanted {told}\n{out}{err}"
 
 
-def test_blocking_is_a_warning():
+def test_blocking_and_streams_left_open_are_warnings():
     out = assert_passes(bad("blocks"), BAD_SCRIPT, "--mode", "strict")
     assert "warning: the hook at helo held the loop for more than 2 ms" in out, out
+    out = assert_passes(bad("request_left"), BAD_SCRIPT, "--mode", "strict")  # the host ends what its shard leaves
+    assert "warning: stream tcp://a.test:1 was still open when its shard ended" in out, out
+
+
+def test_who_looks_at_the_status_before_asking_again_passes():
+    good = os.path.join(PLUGINS, "ptest_rearm.so")
+    for mode in ("strict", "chaos"):
+        assert_passes(good, BAD_SCRIPT, "--mode", mode, "--runs", "2")
 
 
 def test_a_plugin_that_does_not_end_is_stopped():
@@ -163,7 +171,8 @@ def test_lint():
     code, out, err = tool("--lint", GOOD)
     assert code == 0 and out == "ok\n", out + err
     code, out, err = tool("--lint", os.path.join(PLUGINS, "ptest_lint_bad.so"))
-    for told in ("exports stray_symbol", "id is not", "license is missing", "setting many: its default is refused", "there is no record rules",
+    for told in ("exports stray_symbol", "id is not", "license is missing", "setting many: its default is refused", "setting timeout: the name is reserved for the host",
+                 "there is no record rules",
                  "needs has unknown bits", "may has a right that the stage does not allow", "hook at stage 777: no such stage"):
         assert told in out, f"{told}\n{out}"
     assert code == 1

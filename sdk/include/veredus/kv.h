@@ -27,7 +27,7 @@ typedef struct vrd_kv_op {
   vrd_str key;       /**< 1 to 512 octets, none of them NUL: else VRD_E_INVALID */
   vrd_str value;     /**< VRD_KV_PUT: up to 64 KiB */
   uint64_t ttl_ms;   /**< life of the entry; 0: no end. VRD_KV_TAKE sets its own */
-  int64_t number;    /**< VRD_KV_ADD: amount; VRD_KV_TAKE: tokens wanted */
+  int64_t number;    /**< VRD_KV_ADD: amount; VRD_KV_TAKE: tokens wanted, 0 to `capacity`: else VRD_E_INVALID */
   int64_t capacity;  /**< VRD_KV_TAKE: of the bucket, 1 and more */
   int64_t rate;      /**< VRD_KV_TAKE: thousandths of a token a second, 1 and more */
 } vrd_kv_op;

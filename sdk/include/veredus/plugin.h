@@ -130,7 +130,7 @@ typedef struct vrd_plugin {
    *  @thread loop  @since 0.1
    *  @errors as create() */
   vrd_status (*shard_start)(void *self, uint32_t loop, void **shard, vrd_err *err);
-  /** No hook, callback or timer of this shard is called any more; frees it. May be NULL.
+  /** No hook, callback or timer of this shard is called any more: what was still under way has been cancelled. Frees it. May be NULL.
    *  @thread loop  @since 0.1 */
   void (*shard_stop)(void *shard);
   /** No new work comes; threads of the plugin's own must have ended when this returns. May be NULL.

@@ -16,7 +16,8 @@ static vrd_status create(const vrd_host *host, const vrd_conf *conf, void *prev,
 
 static const vrd_setting bounds = {VRD_SIZED(vrd_setting), VRD_SETTING_INT, 0, 1, "many", "500", "1..100", "A default out of its bounds."};
 static const vrd_setting orphan = {VRD_SIZED(vrd_setting), VRD_SETTING_TEXT, 0, 1, "rules[].sender", NULL, NULL, "Of no record."};
-static const vrd_setting *const settings[] = {&bounds, &orphan, NULL};
+static const vrd_setting reserved = {VRD_SIZED(vrd_setting), VRD_SETTING_TEXT, 0, 1, "timeout", NULL, NULL, "The host's own."};
+static const vrd_setting *const settings[] = {&bounds, &orphan, &reserved, NULL};
 static const vrd_hook bits = {VRD_SIZED(vrd_hook), VRD_STAGE_HELO, 0, 1u << 20, VRD_MAY_BODY, 0, 0, 0, at_helo, NULL};
 static const vrd_hook stage = {VRD_SIZED(vrd_hook), 777, 0, 0, 0, 0, 0, 0, at_helo, NULL};
 static const vrd_hook *const hooks[] = {&bits, &stage, NULL};
