@@ -103,10 +103,19 @@ CertificateVerdict verdict_of(const CheckWorld& world, const Host& host, const S
   return out;
 }
 
+// RFC 7672 2.2.1: an MX that anybody may have forged leads to no host that could be authenticated.
+DaneOutcome without_secure_mx(const Domain& domain) {
+  DaneOutcome out;
+  out.text = "the MX records of " + domain.name + " are not signed";
+  return out;
+}
+
 void report_on_address(CheckWorld& world, const Domain& domain, Host& host, const SmtpProbe& probe) {
   WallTime now = world.clock.wall();
   std::vector<std::string> names{host.dane.base, domain.name};
   DaneOutcome dane = judge_dane(host.dane, probe, names, now);
+  DaneOutcome for_mail = dane;
+  if (!domain.mx->authentic) for_mail = without_secure_mx(domain);
   CheckReport report(host.name + " " + probe.to.text());
   std::string word = host.dane.state == State::records ? word_of(dane.kind) : word_of(host.dane);
   report.result(word, dane.text);
@@ -118,7 +127,7 @@ void report_on_address(CheckWorld& world, const Domain& domain, Host& host, cons
   describe_tlsa(report, host.dane);
   describe_conversation(report, probe);
   describe_chain(report, probe, now);
-  describe_mail(report, probe, verdict_of(world, host, probe), dane);
+  describe_mail(report, probe, verdict_of(world, host, probe), for_mail);
   advise_on_dane(report, host.dane, probe, dane, now);
   if (host.word.empty() || rank(word) < rank(host.word)) host.word = word;
   world.reports.push_back(std::move(report));
@@ -156,7 +165,7 @@ size_t usable_hosts(const Domain& domain) {
 
 std::string summary_of(const Domain& domain, const std::string& word) {
   std::string hosts = std::to_string(domain.hosts.size()) + (domain.hosts.size() == 1 ? " host" : " hosts");
-  if (word == "dane-ok") return "mail to all " + hosts + " is authenticated by DANE";
+  if (word == "dane-ok") return "mail is authenticated by DANE at " + (domain.hosts.size() == 1 ? "its host" : "all " + hosts);
   if (word == "partial") return "some of the " + hosts + " have DANE and some have not; who can choose the host can choose the one without";
   if (word == "none") return "the zones are signed and there are no TLSA records";
   if (word == "insecure") return domain.mx->authentic ? "the MX records are signed, the hosts are not" : "the MX records are not signed: who can forge them can have the mail";

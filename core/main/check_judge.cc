@@ -102,7 +102,18 @@ void describe_mail(CheckReport& report, const SmtpProbe& probe, const Certificat
   say("dane-only", dane_only(dane));
 }
 
-void advise_on_tls(CheckReport& report, const SmtpProbe& probe, const CertificateVerdict& verdict, WallTime now) {
+namespace {
+
+std::string advice_on_trust(const SmtpProbe& probe, const CertificateFacts& facts, const DaneOutcome& dane) {
+  if (probe.tls.peer_chain.size() == 1 && !facts.self_issued)
+    return "the server sends its own certificate only; put the certificates of the CA behind it into the same file";
+  if (dane.kind == Kind::matched) return "nothing for senders with DANE; those that verify by CA (level verify, MTA-STS) want a certificate of a public one";
+  return "get a certificate from a public CA, or publish TLSA records: DANE needs no CA";
+}
+
+}  // namespace
+
+void advise_on_tls(CheckReport& report, const SmtpProbe& probe, const CertificateVerdict& verdict, const DaneOutcome& dane, WallTime now) {
   using End = SmtpProbe::End;
   if (probe.end == End::unreachable) report.fix("see whether the server runs, and whether a firewall is in the way; many networks let nobody out to port 25");
   if (probe.end == End::no_starttls) report.fix("give the server a certificate and a key; if it has them, something in between takes STARTTLS away");
@@ -114,10 +125,7 @@ void advise_on_tls(CheckReport& report, const SmtpProbe& probe, const Certificat
     case CertificateFault::none: break;
     case CertificateFault::expired: report.fix("renew the certificate"); break;
     case CertificateFault::host_mismatch: report.fix("get a certificate with the name of the host that MX records point to"); break;
-    case CertificateFault::not_trusted:
-      report.fix(probe.tls.peer_chain.size() == 1 && !facts.self_issued ? "the server sends its own certificate only; put the certificates of the CA behind it into the same file"
-                                                                        : "get a certificate from a public CA, or publish TLSA records: DANE needs no CA");
-      break;
+    case CertificateFault::not_trusted: report.fix(advice_on_trust(probe, facts, dane)); break;
     default: report.fix(verdict.text);
   }
   int64_t days = facts.days_left(now);

@@ -38,7 +38,7 @@ void describe_tlsa(CheckReport& report, const DaneLookup& lookup);
 
 // "mail:" lines: what happens at each level.
 void describe_mail(CheckReport& report, const SmtpProbe& probe, const CertificateVerdict& verdict, const DaneOutcome& dane);
-void advise_on_tls(CheckReport& report, const SmtpProbe& probe, const CertificateVerdict& verdict, WallTime now);
+void advise_on_tls(CheckReport& report, const SmtpProbe& probe, const CertificateVerdict& verdict, const DaneOutcome& dane, WallTime now);
 void advise_on_dane(CheckReport& report, const DaneLookup& lookup, const SmtpProbe& probe, const DaneOutcome& dane, WallTime now);
 
 std::string day_of(WallTime when);                                           // "2027-01-01"

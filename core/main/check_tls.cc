@@ -91,7 +91,7 @@ void report_on(CheckWorld& world, const Looked& looked, const SmtpProbe& probe) 
   if (!world.options.address) report.note("dane", dane.text);
   describe_extras(report, probe);
   describe_mail(report, probe, verdict, dane);
-  advise_on_tls(report, probe, verdict, now);
+  advise_on_tls(report, probe, verdict, dane, now);
   if (looked.dane.state == DaneLookup::State::records) advise_on_dane(report, looked.dane, probe, dane, now);
   world.reports.push_back(std::move(report));
 }
