@@ -34,8 +34,9 @@ TlsServerOptions options_of(const Settings& settings, WorkPool& pool) {
 
 // Blocks for the files. [any thread]
 Result<std::shared_ptr<TlsServer>> WorkerGraph::make_tls(SettingsPtr settings, std::shared_ptr<TlsServer> before) {
-  auto report = [this](std::string problem) {
-    loops_[0]->post_call([this, problem = std::move(problem)] { main_log_.log.write(events::kTlsProblem, {{"text", problem}}); });
+  auto report = [this](bool refused, std::string text) {
+    auto tell = [this, refused, text = std::move(text)] { main_log_.log.write(refused ? events::kTlsRefused : events::kTlsAttention, {{"text", text}}); };
+    loops_[0]->post_call(std::move(tell));
   };
   return TlsServer::make(options_of(*settings, pool_), tables_, std::move(report), clock_, before.get());
 }
@@ -52,7 +53,7 @@ Task<void> WorkerGraph::watch_certificates() {
     co_await sleep_for(*loops_[0], kLookAgain);
     std::function<Result<bool>()> look = [tls = tls_]() -> Result<bool> { return tls->look_for_changes(), true; };
     auto looked = co_await run_on(*loops_[0], pool_, std::move(look));
-    if (!looked) main_log_.log.write(events::kTlsProblem, {{"text", looked.error().text}});
+    if (!looked) main_log_.log.write(events::kTlsRefused, {{"text", looked.error().text}});
   }
 }
 

@@ -69,7 +69,8 @@ struct TlsHello {
 // reported through `report`. [any] except what says otherwise.
 class TlsServer {
  public:
-  using Report = std::function<void(std::string problem)>;
+  // `refused`: it is not used; else it is, and needs attention soon. [any]
+  using Report = std::function<void(bool refused, std::string text)>;
   // Loads every pair of the options; an error names the file, what is wrong and what to do. `before`: the server that this one replaces;
   // keys for tickets go on. `tables` may be null.
   static Result<std::shared_ptr<TlsServer>> make(TlsServerOptions options, TablePort* tables, Report report, const Clock& clock,

@@ -190,7 +190,7 @@ Result<std::shared_ptr<TlsServer>> TlsServer::make(TlsServerOptions options, Tab
   for (const TlsServerOptions::Pair& wanted : out->options.certificates) {
     auto pair = read_pair(wanted.cert, wanted.key, clock.wall());
     if (!pair) return fail(pair.error().code, (wanted.place.empty() ? "" : wanted.place + ": ") + pair.error().text);
-    if (!(*pair)->warning.empty() && out->report) out->report((*pair)->warning);
+    if (!(*pair)->warning.empty() && out->report) out->report(false, (*pair)->warning);
     pairs.push_back(std::move(*pair));
   }
   auto table = make_table(std::move(pairs), out->options.client_ca);
@@ -212,17 +212,17 @@ void FileTlsServer::look_for_changes() {
     auto fresh = read_pair(pair->cert_path, pair->key_path, clock.wall());
     if (!fresh) {
       refused_[pair->cert_path] = stamps;
-      if (report) report(fresh.error().text + " (the one before it stays in use)");
+      if (report) report(true, fresh.error().text + " (the one before it stays in use)");
       continue;
     }
     refused_.erase(pair->cert_path);
-    if (!(*fresh)->warning.empty() && report) report((*fresh)->warning);
+    if (!(*fresh)->warning.empty() && report) report(false, (*fresh)->warning);
     pair = std::move(*fresh);
     changed = true;
   }
   if (!changed) return;
   if (auto made = make_table(std::move(pairs), options.client_ca)) use(std::move(*made));
-  else if (report) report(made.error().text);
+  else if (report) report(true, made.error().text);
 }
 
 Task<Result<TlsCredentials>> FileTlsServer::choose(Loop& loop, std::string name) {
@@ -257,7 +257,7 @@ Task<Result<TlsCredentials>> FileTlsServer::from_table(Loop& loop, std::string n
   if (options.pool) made = co_await run_on<Made>(loop, *options.pool, std::move(work));
   else made = work();
   if (!made) {
-    if (report) report("tls.certificate_table: " + made.error().text);
+    if (report) report(true, "tls.certificate_table: " + made.error().text);
     co_return made.error();
   }
   TlsCredentials out = made->credentials;

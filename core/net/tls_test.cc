@@ -46,7 +46,7 @@ struct Rig {
     options.certificates.push_back({files.put(name + ".pem", made.cert_pem), files.put(name + ".key", made.key_pem), "core.yaml:1:2"});
   }
   std::string start() {
-    auto made = TlsServer::make(options, &table, [this](std::string text) { reports.push_back(std::move(text)); }, clock, server.get());
+    auto made = TlsServer::make(options, &table, [this](bool, std::string text) { reports.push_back(std::move(text)); }, clock, server.get());
     if (!made) return made.error().text;
     server = *made;
     return {};
