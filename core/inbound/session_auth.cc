@@ -21,6 +21,12 @@ Reply cancelled() { return {501, {5, 0, 0}, {"Authentication cancelled"}}; }
 
 bool is_plus(std::string_view mechanism) { return mechanism.ends_with("-PLUS"); }
 
+// Empty without TLS, and when the session has none (TLS 1.2 without the extended master secret).
+std::string channel_of(const Stream& stream) {
+  const TlsLink* link = stream.tls();
+  return link ? link->channel_binding("tls-exporter") : std::string();
+}
+
 }  // namespace
 
 // What this client may use now: what settings allow, plugins can serve, and the connection is safe enough for.
@@ -34,7 +40,7 @@ std::vector<std::string> Session::auth_mechanisms(bool encrypted) const {
     bool wanted = rules.mechanisms.empty() || std::find(rules.mechanisms.begin(), rules.mechanisms.end(), name) != rules.mechanisms.end();
     bool served = (kinds & (1u << static_cast<unsigned>(sasl_needs(name)))) != 0;
     bool safe = encrypted || rules.clear_text || !sasl_shows_password(name);
-    if (is_plus(name)) safe = encrypted;
+    if (is_plus(name)) safe = encrypted && !channel_of(*stream_).empty();
     if (name == "EXTERNAL") safe = encrypted && !origin_.tls_fingerprint.empty();
     if (wanted && served && safe) out.emplace_back(name);
   }
@@ -51,7 +57,9 @@ Task<void> Session::on_auth(AskAuth ask) {
   options.hostname = settings_->hostname;
   options.certificate = origin_.tls_fingerprint;
   options.certificate_name = origin_.tls_peer;
-  if (const TlsLink* link = stream_->tls()) options.binding = {"tls-exporter", link->channel_binding("tls-exporter")};
+  // Only when -PLUS is offered: with a binding, clients that saw no such offer are refused.
+  std::vector<std::string> offered = auth_mechanisms(machine_->encrypted());
+  if (std::any_of(offered.begin(), offered.end(), is_plus)) options.binding = {"tls-exporter", channel_of(*stream_)};
   std::optional<std::string> initial;
   if (ask.has_initial) initial = ask.initial == "=" ? std::string() : octets_of_base64(ask.initial);
   if (ask.has_initial && !initial) co_return machine_->refuse(bad_base64());

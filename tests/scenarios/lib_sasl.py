@@ -4,6 +4,11 @@ import base64
 import hashlib
 import hmac
 import os
+import shutil
+import ssl
+import subprocess
+
+from lib_base import work_dir
 
 
 def b64(octets):
@@ -78,3 +83,45 @@ def oauth(smtp, token, account="", mechanism="OAUTHBEARER", initial=True):
 
 def external(smtp, acting_as="", initial=True):
     return first(smtp, "EXTERNAL", acting_as, initial)
+
+
+class Certificates:
+    """An authority and what it has signed, in a directory that goes away: `server` (localhost), `client`, `stranger`."""
+
+    def __init__(self):
+        self.dir = work_dir()
+        self._openssl("req", "-x509", "-subj", "/CN=Scenario CA", "-keyout", "ca.key", "-out", "ca.pem", new=True)
+        for name, subject, more in (("server", "/CN=localhost", "subjectAltName=DNS:localhost,IP:127.0.0.1"), ("client", "/CN=client.test", "extendedKeyUsage=clientAuth"),
+                                    ("stranger", "/CN=stranger.test", "extendedKeyUsage=clientAuth")):
+            self._openssl("req", "-subj", subject, "-keyout", f"{name}.key", "-out", f"{name}.csr", new=True)
+            with open(self.path("ext"), "w", encoding="ascii") as file:
+                file.write(more + "\n")
+            self._openssl("x509", "-req", "-in", f"{name}.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2", "-extfile", "ext", "-out", f"{name}.pem")
+
+    def _openssl(self, *words, new=False):
+        fresh = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", *(["-days", "2"] if "-x509" in words else [])] if new else []
+        subprocess.run(["openssl", words[0], *fresh, *words[1:]], cwd=self.dir, check=True, capture_output=True, timeout=30)
+
+    def path(self, name):
+        return os.path.join(self.dir, name)
+
+    def pair(self, name):
+        return {"cert": self.path(f"{name}.pem"), "key": self.path(f"{name}.key")}
+
+    def fingerprint(self, name):
+        with open(self.path(f"{name}.pem"), encoding="ascii") as file:
+            return hashlib.sha256(ssl.PEM_cert_to_DER_cert(file.read())).hexdigest()
+
+    def start_tls(self, smtp, client=None):
+        """STARTTLS on an Smtp; with the certificate of `client`."""
+        smtp.cmd("STARTTLS", 220)
+        context = ssl.create_default_context(cafile=self.path("ca.pem"))
+        if client:
+            context.load_cert_chain(self.path(f"{client}.pem"), self.path(f"{client}.key"))
+        smtp.socket = context.wrap_socket(smtp.socket, server_hostname="localhost")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        shutil.rmtree(self.dir, ignore_errors=True)

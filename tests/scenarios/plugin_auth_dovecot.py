@@ -6,9 +6,12 @@ import json
 import os
 import shutil
 import socket
+import subprocess
 import threading
 
+import lib_sasl
 from lib_dovecot import Dovecot
+from lib_sasl import Certificates
 from lib_veredus import *  # noqa: F401,F403
 from plugin_greylist import run_scripts
 
@@ -16,8 +19,8 @@ GREETING = b"VERSION\t1\t2\nMECH\tPLAIN\tplaintext\nSPID\t1\nCUID\t1\nCOOKIE\t00
 
 
 class Asking(Daemon):
-    def __init__(self, path, **settings):
-        super().__init__({"loops": 2}, start=False)
+    def __init__(self, path, core=None, **settings):
+        super().__init__(core or {"loops": 2}, start=False)
         more = "".join(f"{key}: {value}\n" for key, value in settings.items())
         self.write("70-auth-dovecot.yaml", f"plugin: auth-dovecot\nsocket: {path}\n{more}")
         self.start()
@@ -192,6 +195,27 @@ def test_counterfeits():
             assert daemon.test("ann", "pencil") == expected, talk
             if reason:
                 assert reason in daemon.wait_event("auth-dovecot.lost")["reason"], talk
+
+
+def test_through_a_listener_with_a_master_user():
+    with Certificates() as certificates, Dovecot({"ann": "{PLAIN}pencil", "info": "{PLAIN}other"}, masters={"boss": "{PLAIN}key"}) as dovecot:
+        core = {"listeners": [{"role": "submission"}], "auth": {"delay": "0s"}, "tls": {"certificates": [certificates.pair("server")]}}
+        with Asking(dovecot.socket, core=core) as daemon:
+            with Smtp(daemon.port) as smtp:
+                assert not [line for line in smtp.hello().lines if line.startswith("AUTH")], "only with TLS"
+                certificates.start_tls(smtp)
+                assert "AUTH PLAIN LOGIN" in smtp.hello().lines
+                assert lib_sasl.plain(smtp, "ann", "wrong").text.startswith("535 5.7.8")
+                assert lib_sasl.plain(smtp, "ann", "pencil", acting_as="info").code == 535, "ann is no master"
+                assert lib_sasl.plain(smtp, "boss", "key").code == 535, "a master only acts as others"
+                assert lib_sasl.plain(smtp, "boss", "key", acting_as="info").text.startswith("235 2.7.0")
+            assert "rip=127.0.0.1" in dovecot.log() or "127.0.0.1" in dovecot.log(), "Dovecot knows the client"
+            for words in (["-au", "ann", "-ap", "pencil", "-a", "PLAIN"], ["-au", "ANN", "-ap", "pencil", "-a", "LOGIN"]):
+                done = subprocess.run(["swaks", "--server", "127.0.0.1", "--port", str(daemon.port), "-tls", *words, "-f", "ann@a.test", "-t", "b@example.test", "--quit-after", "RCPT"],
+                                      capture_output=True, timeout=30, check=False)
+                assert done.returncode == 0 and b"235 2.7.0" in done.stdout, done
+            daemon.wait_event("auth.accepted", account="info", mechanism="PLAIN")
+            daemon.wait_event("auth.accepted", account="ann", mechanism="LOGIN")
 
 
 if __name__ == "__main__":

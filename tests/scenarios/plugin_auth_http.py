@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 # Accounts behind an HTTP API: what it is asked, yes and no, answers that are none, time-outs, the breaker, the cache, https with a
 # certificate of its own authority.
+import hashlib
+import hmac
 import http.server
 import json
 import os
@@ -9,8 +11,18 @@ import ssl
 import subprocess
 import threading
 
+import lib_sasl
 from lib_veredus import *  # noqa: F401,F403
 from plugin_greylist import run_scripts
+
+
+SUBMISSION = {"loops": 1, "listeners": [{"role": "submission"}], "auth": {"clear_text": True, "delay": "0s"}}
+
+
+def stored_secret(password, salt=b"0123456789abcdef", iterations=4096):
+    salted = hashlib.pbkdf2_hmac("sha256", password.encode(), salt, iterations)
+    client, server = (hmac.digest(salted, text, "sha256") for text in (b"Client Key", b"Server Key"))
+    return f"SCRAM-SHA-256${iterations}:{lib_sasl.b64(salt)}${lib_sasl.b64(hashlib.sha256(client).digest())}:{lib_sasl.b64(server)}"
 
 
 class Api:
@@ -28,9 +40,7 @@ class Api:
                 question = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 api.asked.append((question, dict(self.headers)))
                 api.release.wait(30)
-                name = question["account"].lower()
-                ok = name in api.accounts and api.accounts[name] == question.get("password")
-                octets = (api.text or json.dumps({"ok": ok, "account": name, "tenant": "acme"} if ok else {"ok": False})).encode()
+                octets = (api.text or json.dumps(api.decide(**question))).encode()
                 self.send_response(api.code)
                 self.send_header("Content-Length", str(len(octets)))
                 self.end_headers()
@@ -51,6 +61,12 @@ class Api:
         self.port = self.server.server_address[1]
         threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
 
+    def decide(self, kind, account, password=None, token=None, **_):
+        name = account.lower() or "ann"
+        ok = {"password": self.accounts.get(name) == password, "token": token == "t0ken", "secret": name in self.accounts}[kind] and name in self.accounts
+        secret = {"secret": stored_secret(self.accounts[name])} if ok and kind == "secret" else {}
+        return {"ok": True, "account": name, "tenant": "acme", **secret} if ok else {"ok": False}
+
     def daemon(self, **settings):
         return Asking(**{"url": f"http://127.0.0.1:{self.port}/auth", **settings})
 
@@ -64,8 +80,8 @@ class Api:
 
 
 class Asking(Daemon):
-    def __init__(self, start=True, **settings):
-        super().__init__({"loops": 1}, start=False)
+    def __init__(self, start=True, core=None, **settings):
+        super().__init__(core or {"loops": 1}, start=False)
         self.write("70-auth-http.yaml", "plugin: auth-http\n" + "".join(f"{key}: {json.dumps(value)}\n" for key, value in settings.items()))
         if start:
             self.start()
@@ -151,6 +167,36 @@ def test_mechanisms_follow_the_kinds():
     with Asking(url="http://127.0.0.1:9/", kinds=["token", "secret"]) as daemon:
         said = json.loads(daemon.run("auth", "test", "auth-http", "x", "--json", stdin=b"x\n").stdout)
         assert said["mechanisms"] == ["SCRAM-SHA-256-PLUS", "SCRAM-SHA-256", "OAUTHBEARER", "XOAUTH2"] and said["result"] == "denied", said
+
+
+def test_tokens_and_secrets_through_a_listener():
+    with Api(ann="pencil") as api, Asking(core=SUBMISSION, url=f"http://127.0.0.1:{api.port}/", kinds=["token", "secret", "password"]) as daemon:
+        with Smtp(daemon.port) as smtp:
+            assert "AUTH SCRAM-SHA-256 OAUTHBEARER XOAUTH2 PLAIN LOGIN" in smtp.hello().lines
+        for mechanism in ("OAUTHBEARER", "XOAUTH2"):
+            for initial in (True, False):
+                with Smtp(daemon.port) as smtp:
+                    smtp.hello()
+                    assert lib_sasl.oauth(smtp, "b4d", "ann", mechanism, initial).text.startswith("535 5.7.8")
+                    assert lib_sasl.oauth(smtp, "t0ken", "ann", mechanism, initial).text.startswith("235 2.7.0")
+                    smtp.cmd("MAIL FROM:<ann@a.test>", 250)
+        with Smtp(daemon.port) as smtp:
+            smtp.hello()
+            assert lib_sasl.oauth(smtp, "t0ken").code == 235, "the token says whose it is"
+        wait_until(lambda: len(daemon.events("auth.accepted", account="ann")) == 5, 5, daemon.tail)
+        with Smtp(daemon.port, source="127.0.0.5") as smtp:
+            smtp.hello()
+            assert lib_sasl.scram(smtp, "ann", "wrong").code == 535
+            assert lib_sasl.scram(smtp, "nobody", "pencil").code == 535
+            assert lib_sasl.scram(smtp, "ann", "pencil").code == 235
+        assert api.asked[-1][0] == {"kind": "secret", "mechanism": "SCRAM-SHA-256", "account": "ann", "acting_as": "", "client": "127.0.0.5"}, api.asked[-1]
+        api.code = 500
+        with Smtp(daemon.port) as smtp:
+            smtp.hello()
+            assert lib_sasl.oauth(smtp, "t0ken", "ann").text.startswith("454 4.7.0")
+            assert lib_sasl.scram(smtp, "ann", "pencil").text.startswith("454 4.7.0")
+            assert lib_sasl.plain(smtp, "ann", "pencil").text.startswith("454 4.7.0")
+        assert not [word for word in ("t0ken", "b4d", "pencil") if word in daemon.tail(2000)]
 
 
 if __name__ == "__main__":
