@@ -50,6 +50,7 @@ class Log {
   void flush();  // called at the end of a loop's turn
   void set_threshold(Severity threshold) { threshold_ = threshold; }
   bool wants(Severity severity) const { return severity >= threshold_; }  // before costly fields are made
+  LogSink& sink() { return sink_; }  // for a Log of another thread
 
   // A line never exceeds this, its line feed included; values are cut, and "cut":true says so.
   static constexpr size_t kMaxLine = 8192;

@@ -9,6 +9,7 @@
 
 #include "hooks/hook.h"
 #include "plugin/instance.h"
+#include "plugin/start_watch.h"
 
 namespace veredus {
 
@@ -31,6 +32,8 @@ class Generation {
 
   // The plugin host's.
   void pinned_by(std::weak_ptr<Generation> pin) { pin_ = std::move(pin); }
+  void watched_by(std::unique_ptr<StartWatch> watch) { watch_ = std::move(watch); }  // while it is created and started
+  StartWatch* watch() const { return watch_.get(); }
   Status create(const std::vector<PreparedPlugin>& plugins, unsigned loops, const Generation* before);  // [main]
   Status start_here(LoopServices& services);        // [loop] shards and hooks of this loop
   Task<void> stop_here(LoopServices& services);     // [loop] likewise; also after start_here() failed halfway
@@ -48,6 +51,7 @@ class Generation {
   uint64_t number_;
   SettingsPtr core_;
   std::weak_ptr<Generation> pin_;
+  std::unique_ptr<StartWatch> watch_;
   std::vector<std::unique_ptr<Instance>> instances_;
   std::vector<std::vector<std::unique_ptr<CHook>>> hooks_;  // by loop; each list is changed by its loop only
 };

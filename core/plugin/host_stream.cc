@@ -84,6 +84,7 @@ bool too_quiet(Connection& connection) {
 Task<Result<size_t>> next_octets(Connection* connection) {
   for (;;) {
     co_await connection->flowing.wait(Deadline::never());  // paused by the plugin
+    if (size_t kept = connection->stream->buffered().size(); kept > 0) co_return kept;  // came when it had just paused
     auto got = co_await connection->stream->fill(quiet_until(*connection));
     bool only_time = !got && got.error().code == Errc::timeout;
     if (only_time && !too_quiet(*connection)) continue;

@@ -74,6 +74,36 @@ TEST_CASE("a plugin that refuses to be created refuses the configuration with it
   CHECK(rig.count("\"event\":\"recorder.destroy\"") == 2);
 }
 
+TEST_CASE("a shard that does not start on one loop refuses the configuration; those of the other loops are stopped") {
+  HostRig rig(3);
+  with_mail(rig);
+  CHECK(rig.enable({"plugin: recorder\nrefuse: bob@b.test\n"}) == "");
+  CHECK(rig.enable({"plugin: recorder\nfail_on: 1\n"}) == "conf.d/31-x.yaml:1:9: recorder: told to fail on a loop");
+  CHECK(rig.until([&] { return rig.host->generations() == 1; }));
+  CHECK(rig.ask(Stage::rcpt).verdict.action == Action::reject);
+  rig.finish();
+  CHECK(rig.count("\"event\":\"recorder.shard_stop\"") == 2 + 3);
+  CHECK(rig.count("\"event\":\"recorder.destroy\"") == 2);
+}
+
+TEST_CASE("a plugin that does not come back from create or shard_start is named while it hangs") {
+  for (const char* where : {"hold", "hold_loop"}) {
+    CAPTURE(where);
+    HostRig rig(2);
+    rig.host->set_slow_start(Millis(10));
+    std::string file = rig.state.file("go");
+    std::string function = std::string("\"plugin\":\"recorder\",\"function\":\"") + (where == std::string("hold") ? "create" : "shard_start") + "\"";
+    std::thread rescuer([&] {  // the main thread is held up
+      while (rig.sink.text().find(function) == std::string::npos) std::this_thread::yield();
+      rig.state.write("go", "");
+    });
+    CHECK(rig.enable({"plugin: recorder\n" + std::string(where) + ": " + file + "\n"}) == "");
+    rescuer.join();
+    CHECK(rig.count("\"event\":\"plugin.slow_start\"") > 0);
+    CHECK(rig.count("\"event\":\"plugin.started\"") == 1);
+  }
+}
+
 TEST_CASE("a session keeps the plugins it began with; the old ones end after it") {
   HostRig rig;
   with_mail(rig);

@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "base/text.h"
+#include "plugin/generation.h"
 #include "plugin/interfaces.h"
 
 namespace veredus {
@@ -53,6 +54,7 @@ Status Instance::create(void* previous) {
   if (Status made = make_directory(made_.prepared.state_dir); !made) return failed("create", VRD_E_IO, made.error().text);
   vrd_err error;
   vrd_status status = VRD_E_FAULT;
+  StartWatch::Call watched(generation_.watch(), label(), "create");
   bool calm = guarded(*record_, "create", [&] { status = plugin().create(host(), conf(), previous, &self_, &error); });
   if (!calm || status < 0) return failed("create", status, calm ? error.text : "create threw an exception");
   ask_services();
@@ -109,6 +111,7 @@ Status Instance::start_here(LoopServices& services) {
   vrd_err error;
   vrd_status status = VRD_E_FAULT;
   void* object = nullptr;
+  StartWatch::Call watched(generation_.watch(), label(), "shard_start");
   bool calm = guarded(*record_, "shard_start", [&] { status = plugin().shard_start(self_, loop, &object, &error); });
   if (!calm || status < 0) return failed("shard_start", status, calm ? error.text : "shard_start threw an exception");
   shard.started = true;

@@ -66,8 +66,10 @@ Task<Result<std::shared_ptr<Generation>>> PluginHost::prepare(std::vector<Prepar
   auto fresh = std::make_unique<Generation>(++last_number_, std::move(core));
   Generation& generation = *fresh;
   std::shared_ptr<Generation> pin = adopt(std::move(fresh));
+  if (!plugins.empty()) generation.watched_by(std::make_unique<StartWatch>(main().log.sink(), main().loop.clock(), slow_start_));
   Status ready = generation.create(plugins, static_cast<unsigned>(loops_.size()), running.get());
   if (ready) ready = co_await start(generation);
+  generation.watched_by(nullptr);
   if (!ready) {
     main().log.write(events::kPluginFailed, {{"reason", ready.error().text}});
     co_return ready.error();

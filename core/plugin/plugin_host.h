@@ -33,6 +33,7 @@ class PluginHost {
 
   std::vector<PluginStats> stats() const;
   size_t generations() const { return living_.size(); }
+  void set_slow_start(Millis every) { slow_start_ = every; }  // how often a plugin that does not come up is named
   LoopServices& main() const { return *loops_.front(); }
 
  private:
@@ -55,6 +56,7 @@ class PluginHost {
   std::map<uint64_t, Living> living_;
   PluginTotals ended_;  // counters of generations that are gone
   uint64_t last_number_ = 0;
+  Millis slow_start_{5'000};
   Event all_gone_;
   Scope chores_;
 };

@@ -100,6 +100,22 @@ TEST_CASE("a provider that fails again and again is spared for a while; one that
   CHECK(ServiceCalls::stats(ServiceKind::table).spared == 5);
 }
 
+TEST_CASE("a provider that was spared is asked again after its rest, and told of when it answers") {
+  Rig rig("mends");
+  for (int i = 0; i < 10; ++i) CHECK(look_up(rig).status == VRD_E_FAULT);
+  int spared = 0;
+  ServiceAnswer answer = look_up(rig);
+  for (; !answer.ok(); answer = look_up(rig)) {
+    REQUIRE(answer.status == VRD_E_TEMPORARY);
+    ++spared;
+    rig.main().run_turn(Millis(1));
+  }
+  CHECK(spared > 0);
+  CHECK(look_up(rig).ok());
+  CHECK(rig.count("\"event\":\"service.spared\"") == 1);
+  CHECK(rig.count("\"event\":\"service.again\"") == 1);
+}
+
 TEST_CASE("no provider, or not of this service") {
   Rig rig;
   CHECK(!find_provider(rig.services(), "nobody", ServiceKind::table));

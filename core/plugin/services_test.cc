@@ -1,5 +1,9 @@
 // The host services as a plugin uses them: their tables are called on the loop of an instance. Bad arguments, cancelling, bounds, and an
 // end with operations under way.
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
 #include <veredus/veredus.h>
 
 #include <atomic>
@@ -292,6 +296,138 @@ TEST_CASE("what this host does not offer says so; what may be opened in create()
   auto on_queue = [](void*, vrd_status, vrd_str, uint64_t) {};
   CHECK(core_queue().act(rig.plugin, nullptr, VRD_QUEUE_HOLD, str(""), nullptr, on_queue, nullptr) == VRD_E_INVALID);
   CHECK(core_queue().inject(rig.plugin, &message, nullptr, on_queue, nullptr) == VRD_E_UNSUPPORTED);
+}
+
+namespace {
+
+// The other side of a stream, without waiting: what it got, and sockets that are closed in the end.
+class Peer {
+ public:
+  explicit Peer(const std::string& path) {
+    listening_ = socket(path.empty() ? AF_INET : AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    sockaddr_un local{};
+    sockaddr_in any{};
+    any.sin_family = AF_INET;
+    any.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    local.sun_family = AF_UNIX;
+    path.copy(local.sun_path, sizeof local.sun_path - 1);
+    bool bound = path.empty() ? bind(listening_, reinterpret_cast<sockaddr*>(&any), sizeof any) == 0
+                              : bind(listening_, reinterpret_cast<sockaddr*>(&local), sizeof local) == 0;
+    REQUIRE(bound);
+    REQUIRE(listen(listening_, 8) == 0);
+    socklen_t size = sizeof any;
+    getsockname(listening_, reinterpret_cast<sockaddr*>(&any), &size);
+    target = path.empty() ? "tcp://127.0.0.1:" + std::to_string(ntohs(any.sin_port)) : "unix://" + path;
+  }
+  ~Peer() {
+    stop_listening();
+    if (connection_ >= 0) close(connection_);
+  }
+  void stop_listening() {
+    if (listening_ >= 0) close(std::exchange(listening_, -1));
+  }
+  const std::string& got() {
+    if (connection_ < 0) connection_ = accept4(listening_, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    char buffer[65536];
+    ssize_t size = 0;
+    while (connection_ >= 0 && (size = recv(connection_, buffer, sizeof buffer, 0)) > 0) got_.append(buffer, static_cast<size_t>(size));
+    ended = ended || (connection_ >= 0 && size == 0);
+    return got_;
+  }
+  void say(const std::string& octets) { CHECK(send(connection_, octets.data(), octets.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(octets.size())); }
+  void end() { shutdown(connection_, SHUT_WR); }
+
+  std::string target;
+  bool ended = false;
+
+ private:
+  int listening_ = -1, connection_ = -1;
+  std::string got_;
+};
+
+struct Talk {
+  int opened = 0, ends = 0, closed = 0;
+  vrd_status open_status = 1, close_status = 1;
+  std::string data;
+};
+
+const vrd_stream_events kTalk{VRD_SIZED(vrd_stream_events), 0,
+                              [](void* ctx, vrd_op, vrd_status status) {
+                                ++static_cast<Talk*>(ctx)->opened;
+                                static_cast<Talk*>(ctx)->open_status = status;
+                              },
+                              [](void* ctx, vrd_op, vrd_str octets) {
+                                static_cast<Talk*>(ctx)->ends += octets.len == 0;
+                                if (octets.len > 0) static_cast<Talk*>(ctx)->data.append(octets.ptr, octets.len);
+                              },
+                              [](void* ctx, vrd_op, vrd_status status) {
+                                ++static_cast<Talk*>(ctx)->closed;
+                                static_cast<Talk*>(ctx)->close_status = status;
+                              }};
+
+vrd_op open_talk(Rig& rig, const std::string& target, Talk& talk, uint32_t idle_ms = 10'000) {
+  vrd_stream_request request{VRD_SIZED(vrd_stream_request), 5000, idle_ms, 0, {target.data(), target.size()}};
+  vrd_op stream = 0;
+  CHECK(core_stream().open(rig.plugin, &request, &kTalk, &talk, &stream) == VRD_OK);
+  CHECK(talk.opened == 0);  // not before the function has returned
+  CHECK(core_stream().send(rig.plugin, stream, str("early")) == VRD_E_STATE);
+  REQUIRE(rig.until([&] { return talk.opened == 1; }));
+  return stream;
+}
+
+}  // namespace
+
+TEST_CASE("streams: both ways, paused, ended by the other side; over TCP and a Unix socket") {
+  for (bool local : {false, true}) {
+    CAPTURE(local);
+    Rig rig;
+    Peer peer(local ? rig.state.file("socket") : "");
+    Talk talk;
+    vrd_op stream = open_talk(rig, peer.target, talk);
+    CHECK(talk.open_status == VRD_OK);
+    std::string large(300'000, 'x');
+    CHECK(core_stream().send(rig.plugin, stream, str("hello ")) == VRD_OK);
+    CHECK(core_stream().send(rig.plugin, stream, {large.data(), large.size()}) == VRD_OK);
+    CHECK(rig.until([&] { return peer.got().size() == 6 + large.size(); }));
+    CHECK(peer.got().substr(0, 7) == "hello x");
+    peer.say("one");
+    CHECK(rig.until([&] { return talk.data == "one"; }));
+    core_stream().pause(rig.plugin, stream, 1);
+    peer.say(" two");
+    for (int i = 0; i < 5; ++i) rig.main().run_turn(Millis(1));
+    CHECK(talk.data == "one");
+    core_stream().pause(rig.plugin, stream, 0);
+    CHECK(rig.until([&] { return talk.data == "one two"; }));
+    peer.end();
+    CHECK(rig.until([&] { return talk.closed == 1; }));
+    CHECK(talk.ends == 1);
+    CHECK(talk.close_status == VRD_E_CLOSED);
+    CHECK(core_stream().send(rig.plugin, stream, str("x")) == VRD_E_CLOSED);
+  }
+}
+
+TEST_CASE("streams: closing sends what waits and is told to nobody; nobody there; an answer that does not come") {
+  Rig rig;
+  Peer peer("");
+  Talk talk;
+  vrd_op stream = open_talk(rig, peer.target, talk);
+  CHECK(core_stream().send(rig.plugin, stream, str("bye")) == VRD_OK);
+  core_stream().close(rig.plugin, stream);
+  core_stream().close(rig.plugin, stream);  // stale
+  CHECK(rig.until([&] { return peer.got(), peer.ended; }));
+  CHECK(peer.got() == "bye");
+  CHECK(talk.closed == 0);
+  Peer mute("");
+  Talk patient;
+  stream = open_talk(rig, mute.target, patient, 30);
+  CHECK(core_stream().send(rig.plugin, stream, str("anybody?")) == VRD_OK);
+  CHECK(rig.until([&] { return patient.closed == 1; }));
+  CHECK(patient.close_status == VRD_E_TIMEOUT);
+  mute.stop_listening();
+  Talk nobody;
+  open_talk(rig, mute.target, nobody);
+  CHECK(nobody.open_status == VRD_E_IO);
+  CHECK(nobody.closed == 0);
 }
 
 TEST_CASE("metrics: an instance that comes later goes on counting; labels; both kinds") {

@@ -1,6 +1,7 @@
 /* A plugin for tests: writes every hook call, with what it could read, as an event, and does what a note or the settings tell it. */
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 #include <veredus/veredus.h>
 
 #ifndef NAME
@@ -19,10 +20,15 @@ static const vrd_host *host_;
 
 typedef struct self {
   const vrd_host *host;
-  vrd_str refuse;
+  vrd_str refuse, hold_loop;
+  int64_t fail_on;
 } self;
 static self only[64];
 static int made;
+
+static void wait_for_file(vrd_str path) {
+  while (path.len > 0 && access(path.ptr, F_OK) != 0) usleep(1000);
+}
 
 static int is(vrd_str a, vrd_str b) { return a.len == b.len && memcmp(a.ptr, b.ptr, a.len) == 0; }
 
@@ -65,7 +71,10 @@ static const vrd_hook *const hooks[] = {&rcpt, &message, NULL};
 static const vrd_setting s_refuse = {VRD_SIZED(vrd_setting), VRD_SETTING_TEXT, 0, 1, "refuse", NULL, NULL, "Whom to refuse."};
 static const vrd_setting s_fail = {VRD_SIZED(vrd_setting), VRD_SETTING_BOOL, 0, 1, "fail", "false", NULL, "Whether create() fails."};
 static const vrd_setting s_fail_loop = {VRD_SIZED(vrd_setting), VRD_SETTING_BOOL, 0, 1, "fail_loop", "false", NULL, "Whether shard_start() fails."};
-static const vrd_setting *const settings[] = {&s_refuse, &s_fail, &s_fail_loop, NULL};
+static const vrd_setting s_fail_on = {VRD_SIZED(vrd_setting), VRD_SETTING_INT, 0, 1, "fail_on", "-1", "-1..255", "The loop on which shard_start() fails."};
+static const vrd_setting s_hold = {VRD_SIZED(vrd_setting), VRD_SETTING_TEXT, 0, 1, "hold", "\"\"", NULL, "create() waits for this file."};
+static const vrd_setting s_hold_loop = {VRD_SIZED(vrd_setting), VRD_SETTING_TEXT, 0, 1, "hold_loop", "\"\"", NULL, "shard_start() waits for this file."};
+static const vrd_setting *const settings[] = {&s_refuse, &s_fail, &s_fail_loop, &s_fail_on, &s_hold, &s_hold_loop, NULL};
 
 static vrd_status create(const vrd_host *host, const vrd_conf *conf, void *prev, void **out, vrd_err *err) {
   conf_ = host->iface(host, VRD_CORE_CONF_1);
@@ -83,17 +92,21 @@ static vrd_status create(const vrd_host *host, const vrd_conf *conf, void *prev,
   me->host = host;
   me->refuse = (vrd_str){"", 0};
   if (conf_->get(conf, "refuse")) me->refuse = conf_->text(conf_->get(conf, "refuse"));
+  me->hold_loop = conf_->text(conf_->get(conf, "hold_loop"));
+  me->fail_on = conf_->number(conf_->get(conf, "fail_on"));
+  wait_for_file(conf_->text(conf_->get(conf, "hold")));
   log_->write(host, VRD_LOG_INFO, prev ? VRD_STR("created_again") : VRD_STR("created"), NULL, NULL, 0);
   *out = conf_->number(conf_->get(conf, "fail_loop")) ? NULL : me;
   return VRD_OK;
 }
 
 static vrd_status shard_start(void *self_, uint32_t loop, void **shard, vrd_err *err) {
-  (void)loop;
-  if (!self_) {
+  self *me = self_;
+  if (!me || me->fail_on == (int64_t)loop) {
     conf_->fail(err, NULL, VRD_STR("told to fail on a loop"));
     return VRD_E_STATE;
   }
+  wait_for_file(me->hold_loop);
   *shard = self_;
   return VRD_OK;
 }

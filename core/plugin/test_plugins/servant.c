@@ -3,7 +3,7 @@
 #include <string.h>
 #include <veredus/veredus.h>
 
-enum { NOW, LATER, NEVER, WRONG, REFUSE, TWICE };
+enum { NOW, LATER, NEVER, WRONG, REFUSE, TWICE, MENDS };
 
 static const vrd_core_conf_1 *conf_;
 static const vrd_core_control_1 *control_;
@@ -15,6 +15,7 @@ static const vrd_core_timer_1 *timer_;
 typedef struct self {
   const vrd_host *host;
   int64_t mode;
+  int asked; /* of MENDS: ten wrong answers, then right ones */
 } self;
 
 typedef struct late {
@@ -58,7 +59,7 @@ static vrd_status lookup(void *shard, const vrd_str *keys, size_t count, vrd_pen
   if (me->mode == REFUSE) return VRD_E_TEMPORARY;
   if (me->mode == NEVER) return VRD_OK;
   for (size_t i = 0; i < count; ++i) rows[i] = (vrd_table_row){keys[i].len > 0 && keys[i].ptr[0] == 'k', 0, keys[i]};
-  vrd_table_answer answer = {VRD_SIZED(vrd_table_answer), (uint32_t)count - (me->mode == WRONG), rows};
+  vrd_table_answer answer = {VRD_SIZED(vrd_table_answer), (uint32_t)count - (me->mode == WRONG || (me->mode == MENDS && me->asked++ < 10)), rows};
   service_->answer(token, VRD_OK, &answer);
   return VRD_OK;
 }
@@ -138,6 +139,21 @@ static vrd_status list(void *shard, vrd_str space, vrd_str prefix, vrd_str after
 }
 static const vrd_svc_store_1 svc_store = {VRD_SIZED(vrd_svc_store_1), 0, run, list};
 
+/* "sts.test" wants TLS to its mail exchangers, "broken.test" has a policy that cannot be had, others have none. */
+static vrd_status find(void *shard, vrd_str domain, vrd_pending token) {
+  self *me = shard;
+  vrd_tls_policy_answer answer = {VRD_SIZED(vrd_tls_policy_answer), VRD_TLS_POLICY_NONE, VRD_STR(""), VRD_STR(""), VRD_STR(""), VRD_STR("")};
+  if (me->mode == REFUSE) return VRD_E_TEMPORARY;
+  if (me->mode == NEVER) return VRD_OK;
+  if (is(domain, VRD_STR("sts.test")) || me->mode == WRONG)
+    answer = (vrd_tls_policy_answer){VRD_SIZED(vrd_tls_policy_answer), VRD_TLS_POLICY_ENFORCE, VRD_STR("MX.sts.test\n*.sts.test\n"), VRD_STR("version: STSv1\n"), VRD_STR(""), VRD_STR("")};
+  if (is(domain, VRD_STR("broken.test"))) answer.result = VRD_STR("sts-policy-invalid"), answer.problem = VRD_STR("no mx");
+  if (me->mode == WRONG) answer.mx = VRD_STR("mx.sts.test *.sts.test");
+  service_->answer(token, VRD_OK, &answer);
+  return VRD_OK;
+}
+static const vrd_svc_tls_policy_1 svc_tls_policy = {VRD_SIZED(vrd_svc_tls_policy_1), 0, find};
+
 static size_t octets_sunk;
 static void sink(void *shard, vrd_str lines) {
   self *me = shard;
@@ -161,10 +177,10 @@ static vrd_status greet(void *me, const vrd_str *argv, size_t argc, vrd_pending 
 static const vrd_command c_greet = {VRD_SIZED(vrd_command), 0, "servant greet", "NAME", "Says hello.", greet};
 static const vrd_command *const commands[] = {&c_greet, NULL};
 
-static const vrd_setting s_mode = {VRD_SIZED(vrd_setting), VRD_SETTING_CHOICE, 0, 1, "mode", "now", "now|later|never|wrong|refuse|twice", "How to answer."};
+static const vrd_setting s_mode = {VRD_SIZED(vrd_setting), VRD_SETTING_CHOICE, 0, 1, "mode", "now", "now|later|never|wrong|refuse|twice|mends", "How to answer."};
 static const vrd_setting *const settings[] = {&s_mode, NULL};
 static const char *const services[] = {VRD_SVC_CALL_1,     VRD_SVC_TABLE_1, VRD_SVC_ROUTER_1,  VRD_SVC_DELIVER_1, VRD_SVC_AUTH_1,
-                                       VRD_SVC_RESOLVER_1, VRD_SVC_STORE_1, VRD_SVC_LOGSINK_1, NULL};
+                                       VRD_SVC_RESOLVER_1, VRD_SVC_STORE_1, VRD_SVC_LOGSINK_1, VRD_SVC_TLS_POLICY_1, NULL};
 
 static vrd_status create(const vrd_host *host, const vrd_conf *conf, void *prev, void **out, vrd_err *err) {
   self *me = calloc(1, sizeof *me);
@@ -187,7 +203,8 @@ static const void *provide(void *me, const char *id) {
     const char *id;
     const void *table;
   } all[] = {{VRD_SVC_CALL_1, &svc_call}, {VRD_SVC_TABLE_1, &svc_table},       {VRD_SVC_ROUTER_1, &svc_router}, {VRD_SVC_DELIVER_1, &svc_deliver},
-             {VRD_SVC_AUTH_1, &svc_auth}, {VRD_SVC_RESOLVER_1, &svc_resolver}, {VRD_SVC_STORE_1, &svc_store},   {VRD_SVC_LOGSINK_1, &svc_logsink}};
+             {VRD_SVC_AUTH_1, &svc_auth}, {VRD_SVC_RESOLVER_1, &svc_resolver}, {VRD_SVC_STORE_1, &svc_store},   {VRD_SVC_LOGSINK_1, &svc_logsink},
+             {VRD_SVC_TLS_POLICY_1, &svc_tls_policy}};
   (void)me;
   for (size_t i = 0; i < sizeof all / sizeof *all; ++i)
     if (strcmp(id, all[i].id) == 0) return all[i].table;
