@@ -74,6 +74,9 @@ class WorkerGraph {
   Result<std::shared_ptr<TlsServer>> make_tls(SettingsPtr settings, std::shared_ptr<TlsServer> before);
   void use_tls(std::shared_ptr<TlsServer> fresh);
   Task<void> watch_certificates();
+  Task<void> take_renewed();
+  Task<void> tell_contradictions();
+  Task<Status> check_new_certificates(SettingsPtr settings, std::shared_ptr<TlsServer> fresh);
 
   // worker_metrics.cc
   std::string metrics() const;
@@ -104,8 +107,11 @@ class WorkerGraph {
   std::unique_ptr<HelperHub> helpers_;
   std::unique_ptr<PluginHost> plugins_;  // ends after everything that may hold a set of hooks
   std::shared_ptr<PluginPorts> ports_;   // through which the core asks plugins that provide services
+  AnchorCache anchors_;
   TablePort* tables_ = nullptr;          // one of them
   std::shared_ptr<TlsServer> tls_;
+  bool reloading_ = false;
+  Event reload_ended_{*loops_[0]};  // for who wants to be the next
   std::unique_ptr<MailQueue> queue_;
   std::vector<std::unique_ptr<WorkerLoop>> workers_;
   std::unique_ptr<OutboundRouter> router_;

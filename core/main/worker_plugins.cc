@@ -6,6 +6,7 @@
 #include "plugin/providers_deliver.h"
 #include "plugin/providers_logsink.h"
 #include "plugin/providers_table.h"
+#include "plugin/providers_tls_policy.h"
 
 namespace veredus {
 
@@ -20,13 +21,14 @@ std::vector<std::string> helper_names(const Settings& settings) {
 }  // namespace
 
 struct PluginPorts {
-  PluginPorts(PluginHost& host, FanOutSink& fan_out) : deliver(host), router(host), auth(host), tables(host), log(host), sinks(fan_out) { sinks.add(&log); }
+  PluginPorts(PluginHost& host, FanOutSink& fan_out) : deliver(host), router(host), auth(host), tables(host), tls_policies(host), log(host), sinks(fan_out) { sinks.add(&log); }
   ~PluginPorts() { sinks.remove(&log); }
 
   PluginDeliverPort deliver;
   PluginRouterPort router;
   PluginAuthPort auth;
   PluginTablePort tables;
+  PluginTlsPolicyPort tls_policies;
   PluginLogSinks log;
   FanOutSink& sinks;
 };
@@ -43,12 +45,16 @@ void WorkerGraph::build_plugin_host() {
   tables_ = &ports_->tables;
   for (auto& worker : workers_) {
     worker->outbound.deliver_port = &ports_->deliver;
+    worker->outbound.tables = tables_;
+    worker->outbound.tls_policies = &ports_->tls_policies;
+    worker->outbound.anchors = &anchors_;
     worker->context.auth = &ports_->auth;
     worker->context.tables = tables_;
     worker->context.guard = guard_.get();
     worker->context.accounts = accounts_.get();
   }
   router_->use(&ports_->router);
+  router_->use(tables_);
 }
 
 // The embedded store is opened when there are plugins that could ask it; who has none has no such file.

@@ -33,6 +33,8 @@ std::string_view phase_name(ClientPhase phase) {
   switch (phase) {
     case ClientPhase::banner: return "the greeting";
     case ClientPhase::helo: return "the handshake";
+    case ClientPhase::starttls: return "STARTTLS";
+    case ClientPhase::auth: return "AUTH";
     case ClientPhase::mail: return "MAIL";
     case ClientPhase::rcpt: return "RCPT";
     case ClientPhase::data: return "DATA";

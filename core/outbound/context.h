@@ -7,11 +7,14 @@
 #include "hooks/runner.h"
 #include "log/log.h"
 #include "loop/scope.h"
+#include "loop/table_port.h"
 #include "net/resolver.h"
 #include "outbound/deliver_port.h"
 #include "outbound/host_memory.h"
 #include "outbound/own_addresses.h"
 #include "outbound/source.h"
+#include "outbound/tls_memory.h"
+#include "outbound/tls_policy.h"
 #include "queue/queue.h"
 #include "spool/spool.h"
 
@@ -19,6 +22,7 @@ namespace veredus {
 
 struct OutboundCounters {  // since start; read from any thread
   std::atomic<uint64_t> connections{0}, connections_failed{0}, transactions{0}, stale{0}, uncertain{0};
+  std::atomic<uint64_t> tls{0}, tls_resumed{0}, tls_failed{0};
   std::atomic<int64_t> connections_now{0};
 };
 
@@ -35,6 +39,10 @@ struct OutboundContext {
   OwnAddresses own;
   HostMemory hosts;
   SourcePicker sources;
+  TlsPolicyPort* tls_policies = nullptr;  // plugins that know published policies; null = there are none
+  TablePort* tables = nullptr;
+  AnchorCache* anchors = nullptr;         // shared by the loops; null = verifying fails
+  TlsMemory tls_memory;
   DeliverPort* deliver_port = nullptr;  // plugins that deliver; null = there are none
   std::minstd_rand random;
   uint64_t turn = random();  // of balanced next hops; loops begin at different places

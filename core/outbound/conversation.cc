@@ -20,17 +20,19 @@ ClientOptions options_for(const Target& target, const Source& source) {
 
 }  // namespace
 
-Conversation::Conversation(OutboundContext& context, SettingsPtr settings, Target target, Source source)
+Conversation::Conversation(OutboundContext& context, SettingsPtr settings, Target target, Source source, Security security)
     : context_(context),
       settings_(std::move(settings)),
       target_(std::move(target)),
       source_(std::move(source)),
+      security_(std::move(security)),
       remote_(target_.text()),
       machine_(options_for(target_, source_)) {
   ++context_.counters.connections_now;
 }
 
 Conversation::~Conversation() {
+  keep_session();
   --context_.counters.connections_now;
 }
 
@@ -43,11 +45,18 @@ Task<Reply> Conversation::open() {
       co_await connect_stream(context_.loop, std::move(options), Deadline::in(context_.loop, settings_->outbound.connect_timeout));
   if (!connected) co_return connect_failure(remote_, connected.error());
   stream_ = std::move(connected).value();
+  security_.told.source = stream_->local().ip;
   co_await advance();
-  if (machine_.step().kind == Kind::ready) co_return Reply();
+  if (machine_.step().kind != Kind::ready) co_return trouble();
+  Reply why;
+  if (security_.wanted) why = co_await secure();
+  co_return why;
+}
+
+Reply Conversation::trouble() const {
   Reply why = machine_.problem();
   if (machine_.banner() == why || !machine_.greeted()) why.lines = {remote_ + " takes no mail now: " + why.joined()};
-  co_return why;
+  return why;
 }
 
 Task<void> Conversation::transact(std::shared_ptr<const Message> message, std::span<const uint32_t> recipients) {
@@ -107,6 +116,8 @@ Millis Conversation::patience(ClientPhase phase) const {
   switch (phase) {
     case ClientPhase::banner: return times.banner_timeout;
     case ClientPhase::helo: return times.helo_timeout;
+    case ClientPhase::starttls:
+    case ClientPhase::auth:
     case ClientPhase::mail:
     case ClientPhase::reset: return times.mail_timeout;
     case ClientPhase::rcpt: return times.rcpt_timeout;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "base/text.h"
 #include "log/events.h"
 #include "outbound/classify.h"
 
@@ -90,12 +91,28 @@ Task<Delivery::Next> Delivery::visit(Target target) {
     limited_ = true;
     co_return Next::another_host;
   }
-  conversation_ = std::make_unique<Conversation>(context_, lease_.settings, std::move(target), std::move(*source));
-  Reply why = co_await conversation_->open();
-  if (why.code != 0) {
-    note_host_failure(conversation_->remote(), why, false);
-    conversation_.reset();
+  co_return co_await converse(std::move(target), std::move(*source));
+}
+
+Task<Delivery::Next> Delivery::converse(Target target, Source source) {
+  Security security = co_await find_security(context_, lease_.settings, lease_.destination, target);
+  if (security.refusal.code != 0) {
+    tell_connected(security, target.text());
+    note_host_failure(target.text(), security.refusal, true);
     co_return Next::another_host;
+  }
+  if (!security.required && context_.tls_memory.prefers_clear(target.text(), context_.loop.now())) security.wanted = false;
+  std::string name = target.text();
+  conversation_ = std::make_unique<Conversation>(context_, lease_.settings, std::move(target), std::move(source), std::move(security));
+  Reply why = co_await conversation_->open();
+  bool settled = !conversation_->security().told.result.empty();
+  if (settled) tell_connected(conversation_->security(), name);
+  if (why.code != 0) {
+    bool clear_next = conversation_->better_in_clear();
+    if (clear_next) context_.tls_memory.failed(name, context_.loop.now());
+    else note_host_failure(conversation_->remote(), why, conversation_->security().required && settled);
+    conversation_.reset();
+    co_return clear_next ? Next::again : Next::another_host;
   }
   ++context_.counters.connections;
   context_.hosts.worked(conversation_->remote());
@@ -104,6 +121,27 @@ Task<Delivery::Next> Delivery::visit(Target target) {
                                                    {"remote", conversation_->remote()},
                                                    {"source", conversation_->source().name}});
   co_return co_await work();
+}
+
+// Hooks and the log hear how each connection was secured, or why it was not.
+void Delivery::tell_connected(const Security& security, const std::string& remote) {
+  const OutboundTls& told = security.told;
+  bool bad = told.result != "success" && (security.required || security.testing || security.refusal.code != 0);
+  if (bad || context_.log.wants(Severity::debug))
+    context_.log.write(bad ? events::kOutboundTlsFailed : events::kOutboundTls, {{"destination", lease_.destination->name},
+                                                                                {"remote", remote},
+                                                                                {"level", told.level},
+                                                                                {"policy", told.type},
+                                                                                {"result", told.result},
+                                                                                {"tls", told.tls},
+                                                                                {"reason", printable(told.problem, 400)}});
+  if (!context_.runner.any(Stage::connected)) return;
+  HookState state = context_.runner.begin();
+  Subject subject;
+  subject.destination = lease_.destination->name;
+  subject.remote = remote;
+  subject.outbound_tls = &told;
+  context_.runner.tell(Stage::connected, subject, state);
 }
 
 Task<bool> Delivery::admitted(const Target& target, const Source& source) {

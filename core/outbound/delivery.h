@@ -25,6 +25,8 @@ class Delivery {
 
   Task<Next> visit(Target target);
   Task<bool> admitted(const Target& target, const Source& source);
+  Task<Next> converse(Target target, Source source);
+  void tell_connected(const Security& security, const std::string& remote);
   Task<Next> work();
   Task<bool> take_attempt();
   Task<void> perform();

@@ -113,7 +113,7 @@ Task<void> HostWalk::expand_entry(NextHop hop) {
 Task<void> HostWalk::expand_mx(std::string domain) {
   auto answer = co_await context_.resolver.query(domain, DnsType::mx, Deadline::in(context_.loop, kDnsPatience));
   if (answer->status == DnsStatus::no_data || (answer->status == DnsStatus::ok && answer->records.empty())) {
-    groups_.push_back({Host{domain, settings_->outbound.port, false}});
+    groups_.push_back({Host{domain, settings_->outbound.port, false, true, answer->authentic}});
   } else if (answer->status != DnsStatus::ok) {
     fail_lookup(domain, answer->status, domain == destination_->domain);
   } else {
@@ -124,7 +124,7 @@ Task<void> HostWalk::expand_mx(std::string domain) {
 void HostWalk::take_mx_records(const std::string& domain, const DnsAnswer& answer) {
   std::map<uint16_t, Group> by_preference;
   for (const DnsRecord& record : answer.records)
-    if (!record.text.empty()) by_preference[record.preference].push_back(Host{record.text, settings_->outbound.port, false});
+    if (!record.text.empty()) by_preference[record.preference].push_back(Host{record.text, settings_->outbound.port, false, true, answer.authentic});
   if (by_preference.empty()) failures_.add(local_reply(556, {5, 1, 10}, "The domain " + domain + " takes no mail (null MX)"));
   for (auto& [preference, group] : by_preference) {
     std::shuffle(group.begin(), group.end(), context_.random);
@@ -166,6 +166,7 @@ Task<void> HostWalk::find_addresses(Host host, std::vector<Target>& found) {
     target.host = host.name.starts_with('[') ? std::string() : host.name;
     target.to = Endpoint{*literal, host.port};
     target.lmtp = host.lmtp;
+    target.mx = host.mx;
     found.push_back(std::move(target));
     co_return;
   }
@@ -189,6 +190,8 @@ Task<DnsStatus> HostWalk::find_family(Host host, DnsType type, std::vector<Targe
     target.host = host.name;
     target.to = Endpoint{record.address, host.port};
     target.lmtp = host.lmtp;
+    target.mx = host.mx;
+    target.secure_mx = host.secure_mx;
     if (record.address) found.push_back(std::move(target));
   }
   std::shuffle(found.begin() + first, found.end(), context_.random);

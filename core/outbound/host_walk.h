@@ -17,6 +17,8 @@ struct Target {
   std::string unix_path;         // instead of `to`
   std::string plugin, argument;  // instead of either
   bool lmtp = false;
+  bool mx = false;         // found by MX records, or in their place
+  bool secure_mx = false;  // the answer that named it was authentic
   std::string text() const;  // "mx1.example.test [192.0.2.1]:25", "plugin:maildir"
 };
 
@@ -47,6 +49,7 @@ class HostWalk {
     std::string name;
     uint16_t port = 0;
     bool lmtp = false;
+    bool mx = false, secure_mx = false;
   };
   using Group = std::vector<Host>;  // of equal preference
 

@@ -18,11 +18,23 @@ std::string_view ip_name(IpPreference ip) {
   return "";
 }
 
+// "verify:mx.a.test,.b.test": everything that two policies may differ in.
+std::string policy_text(const TlsPolicySettings& policy) {
+  std::string out(tls_level_text(policy.level));
+  for (const std::string& name : policy.names) out += (out.back() == ',' ? "" : ",") + name;
+  for (const std::string& print : policy.fingerprints) out += ",sha256:" + print;
+  if (!policy.ca.empty()) out += ",ca:" + policy.ca;
+  return out;
+}
+
 // "smtp://a:25|smtp://b:25,mx:c.test": balanced by bars, fail-over by commas.
 std::string name_of(const Destination& destination) {
   std::string out = next_hops_text(destination.to);
   out += ip_name(destination.ip);
   if (!destination.pool.empty()) out += "/" + destination.pool;
+  if (destination.tls) out += "?tls=" + policy_text(*destination.tls);
+  if (!destination.published) out += "?unpublished";
+  if (!destination.credentials.empty()) out += "?auth=" + destination.credentials;
   return out;
 }
 
@@ -42,9 +54,35 @@ std::shared_ptr<const Destination> DestinationTable::intern(Destination destinat
 Destination RouteTable::find(std::string_view domain, std::string_view pool, size_t& from) const {
   while (from < settings_->routes.size()) {
     const RouteSettings& route = settings_->routes[from++];
-    if (matches_domain(route.match, domain)) return make(route.to, domain, pool.empty() ? route.pool : pool, route.ip);
+    if (matches_domain(route.match, domain)) return make(route, domain, pool.empty() ? route.pool : pool);
   }
   return make({{NextHop()}}, domain, pool, IpPreference::system);
+}
+
+Destination RouteTable::make(const RouteSettings& route, std::string_view domain, std::string_view pool) {
+  Destination out = make(route.to, domain, pool, route.ip);
+  if (auto level = parse_tls_level(route.tls)) secure(out, policy_of(*level));
+  out.credentials = route.credentials;
+  out.name = name_of(out);
+  return out;
+}
+
+TlsPolicySettings RouteTable::policy_of(TlsLevel level) {
+  TlsPolicySettings out;
+  out.level = level;
+  return out;
+}
+
+void RouteTable::secure(Destination& destination, TlsPolicySettings policy, bool published) {
+  destination.tls = std::move(policy);
+  destination.published = published;
+  destination.name = name_of(destination);
+}
+
+const TlsPolicySettings* RouteTable::policy_for(std::string_view domain) const {
+  for (const TlsPolicySettings& policy : settings_->tls.policies)
+    if (matches_domain(policy.match, domain)) return &policy;
+  return nullptr;
 }
 
 Destination RouteTable::fixed(NextHops to, std::string_view domain, std::string_view pool, IpPreference ip) {

@@ -36,9 +36,14 @@ class RouteTable {
   }
   // The recipient's own next hops instead of the table.
   static Destination fixed(NextHops to, std::string_view domain, std::string_view pool, IpPreference ip);
+  // Sets how connections are secured, and the name that goes with it.
+  static void secure(Destination& destination, TlsPolicySettings policy, bool published = true);
+  static TlsPolicySettings policy_of(TlsLevel level);
+  const TlsPolicySettings* policy_for(std::string_view domain) const;  // of tls.policies; null: none
   const Settings& settings() const { return *settings_; }
 
  private:
+  static Destination make(const RouteSettings& route, std::string_view domain, std::string_view pool);
   static Destination make(NextHops to, std::string_view domain, std::string_view pool, IpPreference ip);
   SettingsPtr settings_;
 };

@@ -34,6 +34,7 @@ void OutboundRouter::take_edits(const std::vector<Edit>& edits, uint32_t recipie
       if (!route->pool.empty()) wish.pool = route->pool;
     }
     if (auto* field = std::get_if<SetField>(&edit); field && field->name == "pool") wish.pool = field->value;
+    if (auto* field = std::get_if<SetField>(&edit); field && field->name == "tls") wish.tls = field->value;
   }
 }
 
@@ -61,6 +62,8 @@ Task<Routed> OutboundRouter::follow(std::shared_ptr<const Envelope> envelope, ui
     if (out.failure.code != 0) co_return out;
     const NextHop& first = found.to[0][0];
     if (first.kind != NextHop::Kind::router) {
+      out.failure = co_await secure(envelope, recipient, std::move(wish.tls), &found);
+      if (out.failure.code != 0) co_return out;
       out.destination = destinations_.intern(std::move(found));
       co_return out;
     }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "hooks/runner.h"
+#include "loop/table_port.h"
 #include "outbound/route_table.h"
 #include "outbound/router_port.h"
 #include "queue/queue.h"
@@ -16,6 +17,7 @@ class OutboundRouter final : public Router {
   Task<Routed> route(std::shared_ptr<const Envelope> envelope, uint32_t recipient) override;
   void reconfigure(SettingsPtr settings) { table_ = RouteTable(std::move(settings)); }
   void use(RouterPort* port) { port_ = port; }  // null = no plugin chooses
+  void use(TablePort* tables) { tables_ = tables; }
 
   static constexpr Millis kRouterPatience{30'000};
   static constexpr int kMostRouters = 8;  // asked for one recipient, each of which has no opinion
@@ -23,6 +25,7 @@ class OutboundRouter final : public Router {
  private:
   struct Wish {
     std::string next_hop, pool;
+    std::string tls;  // a level; empty: as settings and tables say
     size_t from = 0;  // the first route that may match
     IpPreference ip = IpPreference::system;
   };
@@ -31,11 +34,14 @@ class OutboundRouter final : public Router {
   Task<Routed> follow(std::shared_ptr<const Envelope> envelope, uint32_t recipient, Wish wish);
   Task<RouteAnswer> ask(std::string name, std::shared_ptr<const Envelope> envelope, uint32_t recipient);
   Reply find(const Recipient& recipient, Wish& wish, Destination& out) const;
+  Task<Reply> secure(std::shared_ptr<const Envelope> envelope, uint32_t recipient, std::string wanted, Destination* found);
+  Task<TableAnswer> ask_policy_table(std::string domain);
 
   RouteTable table_;
   DestinationTable destinations_;
   Runner& runner_;
   RouterPort* port_ = nullptr;
+  TablePort* tables_ = nullptr;
 };
 
 }  // namespace veredus

@@ -29,6 +29,9 @@ struct Destination {
   std::string pool;    // source pool
   IpPreference ip = IpPreference::system;
   bool lmtp = false;  // an LMTP server or a plugin: mail ends there
+  std::optional<TlsPolicySettings> tls;  // how connections are secured; none = as tls.outbound says
+  bool published = true;                 // the domain's own policy (DANE, MTA-STS) counts where the level leaves room for it
+  std::string credentials;               // how this host authenticates; empty: not at all
 };
 
 // rerouted: a hook chose `next_hop` or `pool` instead; it is stored, and the recipient is routed again.

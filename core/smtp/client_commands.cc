@@ -54,6 +54,7 @@ void append_mail(std::string& out, const Message& message, const PeerFeatures& f
   if (features.size_offered) out += " SIZE=" + std::to_string(message.content.size());
   if (features.eight_bit && needs.eight_bit) out += " BODY=8BITMIME";
   if (features.smtputf8 && needs.utf8) out += " SMTPUTF8";
+  if (needs.require_tls) out += " REQUIRETLS";
   if (features.dsn) {
     if (envelope.dsn_return == DsnReturn::full) out += " RET=FULL";
     if (envelope.dsn_return == DsnReturn::headers) out += " RET=HDRS";

@@ -11,6 +11,7 @@ namespace veredus {
 struct MailNeeds {
   bool eight_bit = false;
   bool utf8 = false;
+  bool require_tls = false;
 };
 
 void append_mail(std::string& out, const Message& message, const PeerFeatures& features, MailNeeds needs);

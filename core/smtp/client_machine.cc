@@ -91,6 +91,8 @@ void ClientMachine::refuse_locally() {
   else if (eight_bit_ && !features_.eight_bit) why = local(554, {5, 6, 3}, "The next hop does not take 8-bit content");
   else if (features_.size > 0 && message_->content.size() > features_.size)
     why = local(552, {5, 3, 4}, "The message is larger than the next hop takes");
+  else if (envelope.require_tls && !options_.lmtp && !(options_.verified_tls && features_.require_tls))
+    why = local(550, {5, 7, 30}, "The message must stay encrypted (REQUIRETLS), and the next hop cannot promise that");
   if (why.code != 0) decide_rest(Fate::refused, ClientPhase::mail, why);
   for (RecipientResult& result : results_) {
     const std::string& address = envelope.recipients[result.recipient].address.text();
@@ -131,7 +133,7 @@ void ClientMachine::issue_mail() {
     output_ += "RSET\r\n";
     return expect(ClientPhase::reset);
   }
-  MailNeeds needs{eight_bit_, utf8_};
+  MailNeeds needs{eight_bit_, utf8_, message_->envelope.require_tls && !options_.lmtp};
   append_mail(output_, *message_, features_, needs);
   expect(ClientPhase::mail);
   needs_reset_ = true;
@@ -213,6 +215,23 @@ void ClientMachine::protocol_error(const std::string& text) {
 void ClientMachine::quit() {
   output_ += "QUIT\r\n";
   expect(ClientPhase::quit);
+}
+
+void ClientMachine::ask_tls() {
+  output_ += "STARTTLS\r\n";
+  expect(ClientPhase::starttls);
+}
+
+void ClientMachine::tls_started(bool verified) {
+  options_.verified_tls = verified;
+  features_ = PeerFeatures();
+  greeted_ = fell_back_ = false;
+  say_hello(options_.lmtp ? "LHLO" : "EHLO");
+}
+
+void ClientMachine::say_auth(std::string_view line) {
+  output_.append(line).append("\r\n");
+  expect(ClientPhase::auth);
 }
 
 void ClientMachine::close(Reply why) {

@@ -23,11 +23,12 @@ struct PeerFeatures {
 };
 
 // What a reply is waited for; each has its own time-out.
-enum class ClientPhase : uint8_t { banner, helo, mail, rcpt, data, dot, reset, quit };
+enum class ClientPhase : uint8_t { banner, helo, starttls, auth, mail, rcpt, data, dot, reset, quit };
 
 struct ClientOptions {
   std::string helo;
   bool lmtp = false;
+  bool verified_tls = false;  // the connection is encrypted and the peer proven, as REQUIRETLS wants (RFC 8689)
   uint64_t together = 65536;  // content up to this size is sent with the envelope when the peer allows it
 };
 
@@ -71,6 +72,11 @@ class ClientMachine {
   bool uncertain() const { return uncertain_; }  // lost after the content was sent: it may have arrived
   void next();                                   // after finished
   void quit();
+  // When ready, before the first transaction. The answer is answer(); whatever it is, the machine is ready again.
+  void ask_tls();               // STARTTLS
+  void tls_started(bool verified);  // forgets what the peer said before, and greets again
+  void say_auth(std::string_view line);  // "AUTH PLAIN ...", or the answer to a 334
+  const Reply& answer() const { return answer_; }
 
   const PeerFeatures& features() const { return features_; }
   const Reply& banner() const { return banner_; }
@@ -116,7 +122,7 @@ class ClientMachine {
   ClientOptions options_;
   ReplyParser parser_;
   PeerFeatures features_;
-  Reply banner_, problem_;
+  Reply banner_, problem_, answer_;
   std::string output_;
   std::vector<Expected> expected_;
   size_t answered_ = 0;  // of expected_

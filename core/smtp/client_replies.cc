@@ -46,6 +46,8 @@ void ClientMachine::handle(Expected expected, Reply reply) {
   switch (expected.phase) {
     case ClientPhase::banner: on_banner(std::move(reply)); break;
     case ClientPhase::helo: on_helo(std::move(reply)); break;
+    case ClientPhase::starttls:
+    case ClientPhase::auth: answer_ = std::move(reply); break;
     case ClientPhase::mail: on_mail(reply); break;
     case ClientPhase::rcpt: on_rcpt(results_[expected.index], std::move(reply)); break;
     case ClientPhase::data: on_data(reply); break;
