@@ -17,6 +17,7 @@ namespace {
 
 constexpr size_t kMostTableValue = 64 * 1024, kMostStoreValue = kKvMaxKey + 1 + kKvMaxValue, kMostCallOctets = 16 << 20;
 constexpr size_t kMostReplyText = 480, kMostWord = 255, kMostSecret = 64 * 1024;
+constexpr size_t kMostPolicyText = 64 * 1024, kMostPatterns = 1'000, kMostProblem = 1'000;
 
 Error bad(std::string text) { return fail(Errc::invalid, std::move(text)); }
 
@@ -89,6 +90,32 @@ Result<ServiceAnswer> copy_store(const ServiceExpect& expect, const vrd_store_an
   return ServiceAnswer{VRD_OK, std::move(out)};
 }
 
+// "mx.example.test" or "*.example.test", as certificates have names.
+bool is_mx_pattern(std::string_view text) {
+  if (text.starts_with("*.")) text.remove_prefix(2);
+  constexpr std::string_view kAllowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
+  return !text.empty() && text.size() <= kMostWord && text.find_first_not_of(kAllowed) == std::string_view::npos;
+}
+
+Result<ServiceAnswer> copy_tls_policy(const vrd_tls_policy_answer& given) {
+  if (!VRD_GIVEN(vrd_tls_policy_answer, &given, problem)) return bad("a struct that is too short");
+  if (!readable(given.mx) || !readable(given.text) || !readable(given.result) || !readable(given.problem)) return bad("a text without octets");
+  if (given.mode > VRD_TLS_POLICY_ENFORCE) return bad("a mode that does not exist");
+  if (given.mx.len > kMostPolicyText || given.text.len > kMostPolicyText || given.result.len > kMostWord) return bad("a text that is too long");
+  PolicyChoice out;
+  out.mode = given.mode;
+  for (std::string_view line : split(view_of(given.mx), '\n')) {
+    if (line.empty()) continue;
+    if (!is_mx_pattern(line) || out.mx.size() == kMostPatterns) return bad("a name of a mail exchanger that cannot be read, or too many of them");
+    out.mx.push_back(lowered(line));
+  }
+  if (out.mode != VRD_TLS_POLICY_NONE && out.mx.empty()) return bad("a policy that allows no mail exchanger");
+  out.text = view_of(given.text);
+  out.result = printable(view_of(given.result), kMostWord);
+  out.problem = printable(view_of(given.problem), kMostProblem);
+  return ServiceAnswer{VRD_OK, std::move(out)};
+}
+
 Result<ServiceAnswer> copy_call(const vrd_call_answer& given) {
   if (!VRD_GIVEN(vrd_call_answer, &given, octets) || !readable(given.octets) || given.octets.len > kMostCallOctets) return bad("too many octets");
   return ServiceAnswer{VRD_OK, std::string(view_of(given.octets))};
@@ -98,7 +125,7 @@ Result<ServiceAnswer> copy_call(const vrd_call_answer& given) {
 
 std::string_view service_id(ServiceKind kind) {
   static constexpr std::string_view ids[] = {VRD_SVC_TABLE_1,    VRD_SVC_ROUTER_1, VRD_SVC_DELIVER_1, VRD_SVC_AUTH_1,
-                                             VRD_SVC_RESOLVER_1, VRD_SVC_STORE_1,  VRD_SVC_CALL_1};
+                                             VRD_SVC_RESOLVER_1, VRD_SVC_STORE_1,  VRD_SVC_CALL_1,    VRD_SVC_TLS_POLICY_1};
   static_assert(std::size(ids) == kServiceKinds);
   return ids[static_cast<size_t>(kind)];
 }
@@ -139,6 +166,7 @@ Result<ServiceAnswer> copy_answer(const ServiceExpect& expect, vrd_status status
     case ServiceKind::auth: return copy_auth(*static_cast<const vrd_auth_answer*>(answer));
     case ServiceKind::resolver: return copy_dns(expect, *static_cast<const vrd_dns_answer*>(answer));
     case ServiceKind::store: return copy_store(expect, *static_cast<const vrd_store_answer*>(answer));
+    case ServiceKind::tls_policy: return copy_tls_policy(*static_cast<const vrd_tls_policy_answer*>(answer));
     case ServiceKind::call: break;
   }
   return copy_call(*static_cast<const vrd_call_answer*>(answer));

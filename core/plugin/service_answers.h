@@ -16,8 +16,8 @@
 
 namespace veredus {
 
-enum class ServiceKind : uint8_t { table, router, deliver, auth, resolver, store, call };
-constexpr size_t kServiceKinds = 7;
+enum class ServiceKind : uint8_t { table, router, deliver, auth, resolver, store, call, tls_policy };
+constexpr size_t kServiceKinds = 8;
 std::string_view service_id(ServiceKind kind);    // "svc.table/1"
 std::string_view service_name(ServiceKind kind);  // "table"
 
@@ -40,10 +40,15 @@ struct DeliverRow {
 struct AuthAccount {
   std::string account, tenant, secret;
 };
+struct PolicyChoice {
+  uint32_t mode = 0;  // VRD_TLS_POLICY_NONE ...
+  std::vector<std::string> mx;
+  std::string text, result, problem;
+};
 
 struct ServiceAnswer {
   vrd_status status = VRD_E_FAULT;
-  std::variant<std::monostate, TableRows, RouterChoice, std::vector<DeliverRow>, AuthAccount, DnsAnswer, StoreRows, std::string> value;
+  std::variant<std::monostate, TableRows, RouterChoice, std::vector<DeliverRow>, AuthAccount, DnsAnswer, StoreRows, std::string, PolicyChoice> value;
   bool ok() const { return status == VRD_OK; }
 };
 
