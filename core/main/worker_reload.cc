@@ -14,6 +14,23 @@ Result<std::shared_ptr<const PreparedResult>> read_config(const std::string& dir
   return std::make_shared<const PreparedResult>(load_plugin_config(directory, Catalogue::standard()));
 }
 
+class Turn {
+ public:
+  Turn(bool& taken, Event& ended) : taken_(taken), ended_(ended) {
+    taken_ = true;
+    ended_.reset();
+  }
+  ~Turn() {
+    taken_ = false;
+    ended_.set();
+  }
+  Turn(const Turn&) = delete;
+
+ private:
+  bool& taken_;
+  Event& ended_;
+};
+
 // What only a restart changes stays as it is in the running daemon.
 std::string restart_notes(const std::vector<SettingChange>& changes, Log& log) {
   std::string out;
@@ -27,7 +44,10 @@ std::string restart_notes(const std::vector<SettingChange>& changes, Log& log) {
 
 }  // namespace
 
+// One after the other, so that the files that were read last are in force in the end.
 Task<ReloadReport> WorkerGraph::reload() {
+  while (reloading_) co_await reload_ended_.wait(Deadline::never());  // of a reload, which comes to its end
+  Turn turn(reloading_, reload_ended_);
   std::function<Result<std::shared_ptr<const PreparedResult>>()> read = [directory = conf_dir_] { return read_config(directory); };
   auto answer = co_await run_on(*loops_[0], pool_, std::move(read));
   ReloadReport report;
@@ -39,8 +59,10 @@ Task<ReloadReport> WorkerGraph::reload() {
     using Made = std::shared_ptr<TlsServer>;
     std::function<Result<Made>()> load = [this, settings = config.value().config.settings, before = tls_] { return make_tls(settings, before); };
     auto tls = co_await run_on(*loops_[0], pool_, std::move(load));
-    if (!tls) report.text = tls.error().text + "\n";
-    if (tls) co_await reload_with(config.value(), std::move(*tls), report);
+    Status fits = Status();
+    if (tls) fits = co_await check_new_certificates(config.value().config.settings, *tls);
+    if (!tls || !fits) report.text = (tls ? fits.error() : tls.error()).text + "\n";
+    else co_await reload_with(config.value(), std::move(*tls), report);
   }
   main_log_.log.write(report.ok ? events::kConfigReloaded : events::kConfigRefused, {{"text", report.text}});
   co_return report;

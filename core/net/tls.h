@@ -77,12 +77,17 @@ class TlsServer {
                                                  const TlsServer* before = nullptr);
   virtual ~TlsServer() = default;
   virtual bool offers_tls() const = 0;   // there is a certificate, or a table of them
-  virtual void look_for_changes() = 0;   // [one thread at a time] called every few seconds; blocks for the files
   struct CertificateInfo {
     std::string file, subject, fingerprint;
     std::vector<std::string> names;
     WallTime expires{};
+    std::vector<std::string> chain{};  // DER, as clients get it
   };
+  // An error refuses a renewed pair that could be used otherwise; it is looked at again after a minute.
+  using Accept = std::function<Status(const CertificateInfo& renewed)>;
+  // [one thread at a time] both block for the files; called every few seconds
+  virtual bool files_changed() const = 0;  // whether look_for_changes has something to do
+  virtual void look_for_changes(const Accept& accept = {}) = 0;
   virtual std::vector<CertificateInfo> certificates() const = 0;  // those of the options
 
  protected:

@@ -58,7 +58,8 @@ Status check_chain(TlsPair& pair, WallTime now) {
   if (gnutls_x509_crt_list_import2(&chain.list, &chain.count, &pem, GNUTLS_X509_FMT_PEM, 0) < 0 || chain.count == 0)
     return fail(Errc::invalid, "certificate " + pair.cert_path + " is not a PEM certificate (a file that begins with -----BEGIN CERTIFICATE-----)");
   std::string der = der_of(chain.list[0]);
-  pair.info = {pair.cert_path, certificate_subject(der), certificate_fingerprint(der), certificate_names(der), certificate_expiry(der)};
+  pair.info = {pair.cert_path, certificate_subject(der), certificate_fingerprint(der), certificate_names(der), certificate_expiry(der), {}};
+  for (unsigned i = 0; i < chain.count; ++i) pair.info.chain.push_back(der_of(chain.list[i]));
   WallTime begins{Seconds(gnutls_x509_crt_get_activation_time(chain.list[0]))};
   if (now >= pair.info.expires)
     return fail(Errc::invalid, "certificate " + pair.cert_path + " has expired on " + day(pair.info.expires) + "; renew it");

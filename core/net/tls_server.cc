@@ -19,6 +19,7 @@ namespace {
 
 constexpr const char* kPriority = "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:-RSA:-CIPHER-ALL:+AES-256-GCM:+CHACHA20-POLY1305:+AES-128-GCM:+AES-128-CCM:-MAC-ALL:+AEAD:%SERVER_PRECEDENCE:%SAFE_RENEGOTIATION";
 constexpr Millis kTablePatience{10'000};
+constexpr Seconds kAskAgain{60};  // about a pair that was refused by who asked for it
 
 using Pairs = std::vector<std::shared_ptr<const TlsPair>>;
 
@@ -154,7 +155,11 @@ class FileTlsServer final : public TlsServer {
     for (const auto& pair : table()->pairs) out.push_back(pair->info);
     return out;
   }
-  void look_for_changes() override;
+  bool files_changed() const override {
+    Pairs pairs = table()->pairs;
+    return std::any_of(pairs.begin(), pairs.end(), [&](const auto& pair) { return wants_look(*pair); });
+  }
+  void look_for_changes(const Accept& accept) override;
 
   std::shared_ptr<const CertificateTable> table() const {
     std::lock_guard lock(mutex_);
@@ -178,7 +183,15 @@ class FileTlsServer final : public TlsServer {
  private:
   mutable std::mutex mutex_;  // for the moment of taking the pointer
   std::shared_ptr<const CertificateTable> table_;
-  std::map<std::string, std::pair<FileStamp, FileStamp>> refused_;  // pairs that were reported, as they were then
+  struct Refused {  // as the files were then
+    FileStamp cert, key;
+    MonoTime again;  // not looked at before, unless the files change
+  };
+  static bool same_files(const Refused& refused, const FileStamp& cert, const FileStamp& key) { return refused.cert == cert && refused.key == key; }
+  bool wants_look(const TlsPair& pair) const;
+  void refuse(const std::string& file, Refused refused, const std::string& why);
+  Result<std::shared_ptr<const TlsPair>> renewed(const TlsPair& pair, const Accept& accept, Refused& refused) const;
+  std::map<std::string, Refused> refused_;
 };
 
 Result<std::shared_ptr<TlsServer>> TlsServer::make(TlsServerOptions options, TablePort* tables, Report report, const Clock& clock, const TlsServer* before) {
@@ -201,18 +214,40 @@ Result<std::shared_ptr<TlsServer>> TlsServer::make(TlsServerOptions options, Tab
   return std::shared_ptr<TlsServer>(std::move(out));
 }
 
-void FileTlsServer::look_for_changes() {
-  auto now_used = table();
-  Pairs pairs = now_used->pairs;
+bool FileTlsServer::wants_look(const TlsPair& pair) const {
+  FileStamp cert = stamp_of(pair.cert_path), key = stamp_of(pair.key_path);
+  if (cert == pair.cert_stamp && key == pair.key_stamp) return false;
+  auto known = refused_.find(pair.cert_path);
+  return known == refused_.end() || !same_files(known->second, cert, key) || clock.mono() >= known->second.again;
+}
+
+// Reports once as long as the files stay as they are.
+void FileTlsServer::refuse(const std::string& file, Refused refused, const std::string& why) {
+  auto known = refused_.find(file);
+  bool told = known != refused_.end() && same_files(known->second, refused.cert, refused.key);
+  refused_[file] = refused;
+  if (!told && report) report(true, why + " (the one before it stays in use)");
+}
+
+Result<std::shared_ptr<const TlsPair>> FileTlsServer::renewed(const TlsPair& pair, const Accept& accept, Refused& refused) const {
+  refused = {stamp_of(pair.cert_path), stamp_of(pair.key_path), MonoTime::max()};
+  auto fresh = read_pair(pair.cert_path, pair.key_path, clock.wall());
+  Status accepted;
+  if (fresh && accept) accepted = accept((*fresh)->info);
+  if (!accepted) refused.again = clock.mono() + kAskAgain;
+  if (!accepted) return accepted.error();
+  return fresh;
+}
+
+void FileTlsServer::look_for_changes(const Accept& accept) {
+  Pairs pairs = table()->pairs;
   bool changed = false;
   for (auto& pair : pairs) {
-    auto stamps = std::make_pair(stamp_of(pair->cert_path), stamp_of(pair->key_path));
-    if (stamps == std::make_pair(pair->cert_stamp, pair->key_stamp)) continue;
-    if (auto known = refused_.find(pair->cert_path); known != refused_.end() && known->second == stamps) continue;
-    auto fresh = read_pair(pair->cert_path, pair->key_path, clock.wall());
+    if (!wants_look(*pair)) continue;
+    Refused refused;
+    auto fresh = renewed(*pair, accept, refused);
     if (!fresh) {
-      refused_[pair->cert_path] = stamps;
-      if (report) report(true, fresh.error().text + " (the one before it stays in use)");
+      refuse(pair->cert_path, refused, fresh.error().text);
       continue;
     }
     refused_.erase(pair->cert_path);
