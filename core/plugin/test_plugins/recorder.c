@@ -73,7 +73,7 @@ static const vrd_setting s_fail = {VRD_SIZED(vrd_setting), VRD_SETTING_BOOL, 0, 
 static const vrd_setting s_fail_loop = {VRD_SIZED(vrd_setting), VRD_SETTING_BOOL, 0, 1, "fail_loop", "false", NULL, "Whether shard_start() fails."};
 static const vrd_setting s_fail_on = {VRD_SIZED(vrd_setting), VRD_SETTING_INT, 0, 1, "fail_on", "-1", "-1..255", "The loop on which shard_start() fails."};
 static const vrd_setting s_hold = {VRD_SIZED(vrd_setting), VRD_SETTING_TEXT, 0, 1, "hold", "\"\"", NULL, "create() waits for this file."};
-static const vrd_setting s_hold_loop = {VRD_SIZED(vrd_setting), VRD_SETTING_TEXT, 0, 1, "hold_loop", "\"\"", NULL, "shard_start() waits for this file."};
+static const vrd_setting s_hold_loop = {VRD_SIZED(vrd_setting), VRD_SETTING_TEXT, 0, 1, "hold_loop", "\"\"", NULL, "shard_start() waits for this file, but not on loop 0."};
 static const vrd_setting *const settings[] = {&s_refuse, &s_fail, &s_fail_loop, &s_fail_on, &s_hold, &s_hold_loop, NULL};
 
 static vrd_status create(const vrd_host *host, const vrd_conf *conf, void *prev, void **out, vrd_err *err) {
@@ -106,7 +106,7 @@ static vrd_status shard_start(void *self_, uint32_t loop, void **shard, vrd_err 
     conf_->fail(err, NULL, VRD_STR("told to fail on a loop"));
     return VRD_E_STATE;
   }
-  wait_for_file(me->hold_loop);
+  if (loop != 0) wait_for_file(me->hold_loop);
   *shard = self_;
   return VRD_OK;
 }

@@ -39,7 +39,8 @@ typedef struct vrd_core_hook_1 {
    *  @lifetime call */
   vrd_edits *(*edits)(vrd_stage *stage);
   /** Answers a token. Exactly one of complete, time-out and abort wins. Always consumes `edits` (core.edit create(), or NULL), also on
-   *  errors. `verdict` NULL means "next".
+   *  errors. `verdict` NULL means "next". The token alone says whose call it answers. That the caller is its owner is checked by the list of
+   *  edits, if there is one, and always for a plugin in a process of its own.
    *  @thread any  @since 0.1
    *  @lifetime verdict: call
    *  @errors VRD_E_LATE: somebody else was first; VRD_E_INVALID: no such token of this plugin */

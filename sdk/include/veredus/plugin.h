@@ -121,7 +121,8 @@ typedef struct vrd_plugin {
   const vrd_command *const *commands; /**< NULL-ended, or NULL */
   const char *const *services;        /**< ids that provide() answers, "svc.table/1"; NULL-ended, or NULL */
   /** Makes an instance from checked settings. Opens what must be there, defines metrics, opens tables; may block for a moment.
-   *  `prev` is the instance that this one replaces, still running, or NULL: read-only, to take over caches.
+   *  `prev` is the instance that this one replaces, still running, or NULL: read-only, to take over caches. Who takes long is named in the
+   *  log every 5 s (plugin.slow_start), and is waited for: there is no way to stop it.
    *  @thread main  @since 0.1
    *  @lifetime host, conf: until destroy() returns
    *  @errors negative with a text in `err`: the configuration is refused; a running daemon keeps its old one */
