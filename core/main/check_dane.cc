@@ -95,11 +95,14 @@ std::string security_of(const Host& host) {
   return out;
 }
 
-CertificateVerdict verdict_of(const CheckWorld& world, const Host& host, const SmtpProbe& probe) {
+// The level verify takes the name of a host only from signed MX records; else the certificate must be for the domain.
+CertificateVerdict verdict_of(const CheckWorld& world, const Domain& domain, const Host& host, const SmtpProbe& probe) {
   CertificateVerdict out;
+  std::vector<std::string> names{domain.name, "." + domain.name};
+  if (domain.mx->authentic) names.push_back(host.name);
   if (!probe.secured()) out.fault = CertificateFault::missing, out.text = "there is no certificate to look at";
   else if (!world.anchors) out.fault = CertificateFault::not_trusted, out.text = "there are no trust anchors: " + world.anchors_problem;
-  else out = verify_chain(probe.tls.peer_chain, *world.anchors, std::vector<std::string>{host.name}, world.clock.wall());
+  else out = verify_chain(probe.tls.peer_chain, *world.anchors, names, world.clock.wall());
   return out;
 }
 
@@ -112,7 +115,7 @@ DaneOutcome without_secure_mx(const Domain& domain) {
 
 void report_on_address(CheckWorld& world, const Domain& domain, Host& host, const SmtpProbe& probe) {
   WallTime now = world.clock.wall();
-  std::vector<std::string> names{host.dane.base, domain.name};
+  std::vector<std::string> names{host.dane.base, host.name, domain.name};
   DaneOutcome dane = judge_dane(host.dane, probe, names, now);
   DaneOutcome for_mail = dane;
   if (!domain.mx->authentic) for_mail = without_secure_mx(domain);
@@ -127,7 +130,7 @@ void report_on_address(CheckWorld& world, const Domain& domain, Host& host, cons
   describe_tlsa(report, host.dane);
   describe_conversation(report, probe);
   describe_chain(report, probe, now);
-  describe_mail(report, probe, verdict_of(world, host, probe), for_mail);
+  describe_mail(report, probe, verdict_of(world, domain, host, probe), for_mail);
   advise_on_dane(report, host.dane, probe, dane, now);
   if (host.word.empty() || rank(word) < rank(host.word)) host.word = word;
   world.reports.push_back(std::move(report));

@@ -41,8 +41,9 @@ std::string clear_or_tls(const SmtpProbe& probe) {
     case SmtpProbe::End::unreachable:
     case SmtpProbe::End::no_smtp: return "waits, and the next address or host is tried: " + probe.problem;
     case SmtpProbe::End::no_starttls: return "is sent in clear text, for everybody on the way to read";
-    case SmtpProbe::End::starttls_refused:
-    case SmtpProbe::End::handshake_failed: return "is not encrypted: " + probe.problem;
+    case SmtpProbe::End::injected: return "waits: " + probe.problem;
+    case SmtpProbe::End::starttls_refused: return "is sent in clear text: " + probe.problem;
+    case SmtpProbe::End::handshake_failed: return "is sent in clear text at a second connection: " + probe.problem;
     default: return "is sent encrypted, without a look at the certificate";
   }
 }
@@ -118,6 +119,7 @@ void advise_on_tls(CheckReport& report, const SmtpProbe& probe, const Certificat
   if (probe.end == End::unreachable) report.fix("see whether the server runs, and whether a firewall is in the way; many networks let nobody out to port 25");
   if (probe.end == End::no_starttls) report.fix("give the server a certificate and a key; if it has them, something in between takes STARTTLS away");
   if (probe.end == End::starttls_refused) report.fix("look into the server's log: it offers what it cannot do");
+  if (probe.end == End::injected) report.fix("find out who adds plain text to the conversation: the server's software is out of date, or somebody is in between");
   if (probe.end == End::handshake_failed) report.fix("the server must speak TLS 1.2 or 1.3 with forward secrecy, and key and certificate must belong together");
   if (!probe.secured() || probe.tls.peer_chain.empty()) return;
   CertificateFacts facts = certificate_facts(probe.tls.peer_chain[0]);

@@ -74,7 +74,7 @@ Task<bool> start_tls(Loop& loop, Talk& talk, SmtpProbe& out, Deadline deadline) 
   auto reply = co_await ask(loop, talk, "STARTTLS", deadline);
   if (!reply) co_return stop(out, End::starttls_refused, "after STARTTLS " + reply.error().text);
   if (reply->code != 220) co_return stop(out, End::starttls_refused, "it offers STARTTLS and refuses it: " + reply->joined());
-  if (talk.stream->input_pending()) co_return stop(out, End::starttls_refused, "it sends plain text behind the reply to STARTTLS, as somebody in between would");
+  if (talk.stream->input_pending()) co_return stop(out, End::injected, "it sends plain text behind the reply to STARTTLS, as somebody in between would");
   co_return true;
 }
 

@@ -25,6 +25,7 @@ struct SmtpProbe {
     no_smtp,           // no greeting of 220, or EHLO refused
     no_starttls,       // not offered
     starttls_refused,  // offered, and then not
+    injected,          // plain text behind the reply to STARTTLS
     handshake_failed,
     secured,
   } end = End::unreachable;

@@ -40,6 +40,7 @@ std::string word_of(const SmtpProbe& probe, const CertificateVerdict& verdict) {
     case SmtpProbe::End::no_smtp: return "no-smtp";
     case SmtpProbe::End::no_starttls: return "no-starttls";
     case SmtpProbe::End::starttls_refused:
+    case SmtpProbe::End::injected:
     case SmtpProbe::End::handshake_failed: return "tls-failed";
     default: return verdict.fault == CertificateFault::none ? "valid" : "untrusted";
   }

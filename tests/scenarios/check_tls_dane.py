@@ -185,8 +185,8 @@ def test_certificates_that_do_not_do():
 
 
 def test_servers_that_do_not_do():
-    for misdeed, word, clear in [("no-starttls", "no-starttls", "clear text"), ("refuse", "tls-failed", ""), ("inject", "tls-failed", ""), ("busy", "no-smtp", "waits"),
-                                 ("garbage", "no-smtp", "waits"), ("tls1.1", "tls-failed", "")]:
+    for misdeed, word, clear in [("no-starttls", "no-starttls", "clear text"), ("refuse", "tls-failed", "clear text"), ("inject", "tls-failed", "waits"), ("busy", "no-smtp", "waits"),
+                                 ("garbage", "no-smtp", "waits"), ("tls1.1", "tls-failed", "clear text")]:
         found = tls(misdeed=misdeed)
         assert found["result"] == word and found["problem"], (misdeed, found)
         assert clear in level(found, "opportunistic") and level(found, "encrypt").startswith("waits") and level(found, "verify").startswith("waits"), (misdeed, found)
