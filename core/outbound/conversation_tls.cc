@@ -24,6 +24,7 @@ Task<Reply> Conversation::secure() {
   if (!machine_.features().starttls) co_return insecure("starttls-not-supported", 4, "TLS is required, and " + remote_ + " does not offer STARTTLS");
   machine_.ask_tls();
   co_await advance();
+  better_in_clear_ = !security_.required && machine_.step().kind != Kind::ready;
   if (machine_.step().kind != Kind::ready) co_return trouble();
   if (machine_.answer().code != 220)
     co_return insecure("starttls-not-supported", 4, "TLS is required, and " + remote_ + " answered STARTTLS with " + machine_.answer().joined());

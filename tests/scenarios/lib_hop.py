@@ -1,6 +1,7 @@
 # Hop: a next hop whose every reply is scripted, for what no honest server does. For floods of mail use Sink.
 import re
 import socket
+import ssl
 import threading
 
 from lib_base import free_port, wait_until
@@ -28,9 +29,15 @@ class Hop:
     `script` replaces all of it: a function (connection) that is called for each connection with .read_line(), .send(), .number.
     `commands` and `messages` tell what came."""
 
-    def __init__(self, replies=None, ehlo=None, lmtp=False, script=None, address="127.0.0.1", port=None):
+    def __init__(self, replies=None, ehlo=None, lmtp=False, script=None, address="127.0.0.1", port=None, tls=None):
+        # tls: (certificate file, key file). STARTTLS is offered then; a reply for "TLS" replaces the handshake: STALL, CLOSE or octets.
+        self.tls, self.sessions = None, []  # of each TLS session: whether it was resumed, and the name asked for
+        if tls:
+            self.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            self.tls.load_cert_chain(*tls)
+            self.tls.sni_callback = lambda sock, name, _: setattr(sock, "asked", name)
         self.replies = replies or {}
-        self.ehlo = EHLO if ehlo is None else ehlo
+        self.ehlo = list(EHLO if ehlo is None else ehlo) + (["STARTTLS"] if tls else [])
         self.lmtp, self.script = lmtp, script
         self.messages, self.commands, self.connections = [], [], 0
         self._used, self._lock = {}, threading.Lock()
@@ -93,6 +100,13 @@ class Connection:
 
     def send(self, octets):
         self.socket.sendall(octets if isinstance(octets, bytes) else octets.encode() + b"\r\n")
+
+    def start_tls(self):
+        self.send("220 2.0.0 go ahead")
+        self.file.close()
+        self.socket = self.hop.tls.wrap_socket(self.socket, server_side=True)
+        self.file = self.socket.makefile("rb")
+        self.hop.sessions.append((self.socket.session_reused, getattr(self.socket, "asked", None)))
 
     def read_line(self):
         line = self.file.readline(65536)
@@ -167,6 +181,11 @@ def _converse(hop, c):
         if verb in ("EHLO", "LHLO"):
             lines = ["hop.test", *hop.ehlo]
             c.say(verb, line, "\r\n".join(f"250{' ' if i == len(lines) - 1 else '-'}{text}" for i, text in enumerate(lines)))
+        elif verb == "STARTTLS" and c.hop.tls:
+            if c.hop.choose("TLS", c, line, None) is None:
+                c.start_tls()
+            else:
+                c.say("TLS", line, "220 never reached")
         elif verb == "MAIL":
             c.recipients, chunks = [], b""
             if c.say("MAIL", line, "250 2.1.0 ok") == 2:
