@@ -107,13 +107,7 @@ void report_no_address(CheckWorld& world, const DaneLookup& dane) {
 
 Task<void> story(CheckWorld& world) {
   Looked looked;
-  if (world.options.address) {
-    looked.dane.state = DaneLookup::State::insecure;
-    looked.dane.problem = "an address was given, not a name";
-    looked.dane.addresses = {*world.options.address};
-  } else {
-    looked.dane = co_await find_dane(*world.resolver, world.options.target, world.options.port, world.deadline);
-  }
+  looked.dane = co_await find_dane(*world.resolver, world.options.target, world.options.port, world.deadline);
   if (looked.dane.addresses.empty()) {
     report_no_address(world, looked.dane);
     co_return;

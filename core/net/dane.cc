@@ -262,9 +262,11 @@ std::vector<Sent> read_chain(std::span<const std::string> chain, bool certificat
 }
 
 std::string no_match_text(const TlsaSet& records) {
-  std::string out = "none of the " + std::to_string(records.usable.size()) + " TLSA records matches what the server sent:";
-  for (size_t i = 0; i < std::min<size_t>(records.usable.size(), 4); ++i) out += (i ? ", " : " ") + records.usable[i].short_text();
-  return out + (records.usable.size() > 4 ? ", ..." : "");
+  size_t count = records.usable.size();
+  std::string which = count == 1 ? "the TLSA record does not match" : "none of the " + std::to_string(count) + " TLSA records matches";
+  std::string out = which + " what the server sent:";
+  for (size_t i = 0; i < std::min<size_t>(count, 4); ++i) out += (i ? ", " : " ") + records.usable[i].short_text();
+  return out + (count > 4 ? ", ..." : "");
 }
 
 }  // namespace

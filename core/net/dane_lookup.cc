@@ -70,6 +70,12 @@ Task<bool> alias_is_secure(Resolver& resolver, std::string host, DaneLookup& out
 
 Task<DaneLookup> find_dane(Resolver& resolver, std::string host, uint16_t port, Deadline deadline) {
   DaneLookup out;
+  if (auto address = IpAddress::parse(host)) {
+    out.state = State::insecure;
+    out.problem = "an address has no TLSA records";
+    out.addresses = {*address};
+    co_return out;
+  }
   host = lowered(host);
   Answer v6 = co_await resolver.query(host, DnsType::aaaa, deadline);
   Answer v4 = co_await resolver.query(host, DnsType::a, deadline);

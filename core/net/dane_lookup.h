@@ -14,7 +14,7 @@ struct DaneLookup {
   enum class State : uint8_t {
     no_addresses,  // the host has none
     failed,        // DNS did not answer, or bogus: mail waits, and is never sent as if there were no records
-    insecure,      // the host's zone, or that of the TLSA records, is not signed: DANE does not apply
+    insecure,      // the host's zone, or that of the TLSA records, is not signed, or it is an address: DANE does not apply
     none,          // proven: there are no records
     records,       // there are; see `tlsa`
   } state = State::failed;

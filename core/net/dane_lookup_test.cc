@@ -79,6 +79,15 @@ TEST_CASE("no records, no addresses, no signatures") {
   CHECK(rig.resolver.times_asked("_25._tcp.plain.test", DnsType::tlsa) == 0);
 }
 
+TEST_CASE("addresses are not asked about") {
+  Rig rig;
+  for (const char* address : {"192.0.2.1", "2001:db8::1"}) {
+    CHECK(rig.find(address).state == State::insecure);
+    CHECK(rig.found.addresses.size() == 1);
+  }
+  CHECK(rig.resolver.asked.empty());
+}
+
 TEST_CASE("records that are not signed do not count") {
   Rig rig;
   rig.tlsa("_25._tcp.mx.test");

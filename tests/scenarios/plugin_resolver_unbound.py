@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
 # The plugin resolver-unbound: its scripts in the test host, then a real daemon that validates a signed tree by itself, from NSD.
 import json
+import shutil
 
+from check_tls_dane import Authority
 from dnssec_zones import EXPECTED, TREE, ask
-from lib_dnssec import SignedTree
-from lib_veredus import Daemon, Sink, run_tests, send_one, wait_until
+from lib_dnssec import SignedTree, tlsa
+from lib_veredus import Daemon, Sink, free_port, run_tests, send_one, wait_until
 from plugin_greylist import run_scripts
 
 ZONES = None
@@ -95,6 +97,41 @@ def test_mail_by_mx_and_the_table_of_hosts_first():
             assert waiting["state"] == "queued" and waiting["reply"].startswith("451 "), waiting
             daemon.cmd("queue", "delete", "--older", "0s")
             wait_until(lambda: not daemon.queue(), 10)
+
+
+def outcome(daemon, recipient):
+    """"delivered", or the reply with which it waits."""
+    sent = send_one(daemon.port, recipients=[recipient])
+    found = wait_until(lambda: daemon.events("recipient.delivered", id=sent) + daemon.events("recipient.deferred", id=sent), 30, daemon.tail)
+    return found[0]["reply"] if found[0]["event"] == "recipient.deferred" else "delivered"
+
+
+def test_dane_with_it():
+    """From one daemon to another; the only resolver that is asked is the plugin."""
+    authority, port = Authority(), free_port()
+    cert, key = authority.pair("mx.example.test")
+    try:
+        receiving = {"hostname": "mx.example.test", "listeners": [{"role": "mx", "address": f"127.0.0.1:{port}"}], "relay_domains": [".test"],
+                     "tls": {"certificates": [{"cert": cert, "key": key}]}}
+        with Sink() as sink, Daemon({**receiving, "routes": [{"match": "*", "to": [sink.hop]}]}), \
+                resolving({"outbound": {"port": port, "idle": "0s"}, "queue": {"retry": ["1h"]}, "relay_domains": []}) as daemon:
+            record = f"_{port}._tcp.mx"
+            ZONES.update("sub.example.test", {"@": "MX 10 mx.example.test.", "other": "MX 10 mx.example.test."})
+            ZONES.update("example.test", {record: tlsa(cert)})
+            assert outcome(daemon, "a@sub.example.test") == "delivered"
+            ZONES.update("example.test", {record: tlsa(authority.ca)})
+            daemon.cmd("reload")
+            reply = outcome(daemon, "b@sub.example.test")
+            assert reply.startswith("451 4.7.") and "TLSA" in reply, reply
+            ZONES.update("example.test", {record: tlsa(cert)}, changed={record: tlsa(authority.ca)})
+            daemon.cmd("reload")
+            reply = outcome(daemon, "c@other.sub.example.test")
+            assert reply.startswith("451 4.7.") and "DANE" in reply, reply
+            assert [arrived.recipients for arrived in sink.wait(1)] == [["a@sub.example.test"]], sink.wait(1)
+            daemon.cmd("queue", "delete", "--older", "0s")
+            ZONES.update("example.test", {record: None}, changed={})
+    finally:
+        shutil.rmtree(authority.dir)
 
 
 if __name__ == "__main__":
