@@ -31,9 +31,15 @@ std::string new_directory() {
   return mkdtemp(path.data()) ? path : std::string();
 }
 
+// Of this process, and until its end: late threads of the plugin may still call the host.
+std::vector<std::unique_ptr<Exec>>& kept_benches() {
+  static auto* kept = new std::vector<std::unique_ptr<Exec>>;
+  return *kept;
+}
+
 // Step by step; a second bench, if there is one, follows the first.
 void play(const Case& script, const vrd_plugin* plugin, const Plan& plan, const std::string& directory, Reporter& out) {
-  std::vector<std::unique_ptr<Exec>> benches;
+  auto& benches = kept_benches();
   for (int i = 0; i < (plan.twin ? 2 : 1); ++i) {
     std::string own = directory + "/" + std::to_string(i);
     std::filesystem::create_directories(own);

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # Plugins in a running daemon: under load, across reloads, when they fail and when they misbehave.
+import concurrent.futures
 import os
 
 from lib_veredus import *  # noqa: F401,F403
@@ -43,6 +44,27 @@ def test_a_plugin_that_fails_to_start_keeps_the_old_configuration():
             client.cmd("MAIL FROM:<a@example.test>", 250)
             client.cmd("RCPT TO:<eve@example.test>", 551)
             client.cmd("RCPT TO:<ann@example.test>", 250)
+
+
+def test_of_two_reloads_at_once_the_later_files_are_in_force():
+    with Sink() as sink, Daemon({"routes": routes_to(sink), "loops": 2}, files={"30-r.yaml": "plugin: recorder\n"}, env=PLUGINS) as daemon:
+        go = os.path.join(daemon.dir, "go")
+        first = f"plugin: recorder\nrefuse: first@example.test\nhold_loop: {go}\n"
+        second = "plugin: recorder\nrefuse: second@example.test\n"
+        daemon.write("30-r.yaml", first)
+        with concurrent.futures.ThreadPoolExecutor(2) as pool:
+            slow = pool.submit(daemon.run, "reload")
+            daemon.wait_event("plugin.slow_start", plugin="recorder", function="shard_start")  # it hangs, and is named
+            daemon.write("30-r.yaml", second)
+            quick = pool.submit(daemon.run, "reload")
+            with open(go, "w", encoding="ascii"):
+                pass
+            assert slow.result(30).returncode == 0 and quick.result(30).returncode == 0
+        with Smtp(daemon.port) as client:
+            client.hello()
+            client.cmd("MAIL FROM:<a@example.test>", 250)
+            client.cmd("RCPT TO:<second@example.test>", 551)
+            client.cmd("RCPT TO:<first@example.test>", 250)
 
 
 def test_a_plugin_that_fails_at_the_start_is_a_configuration_error():
