@@ -102,6 +102,11 @@ bool apply_sts(Security& out, const PublishedPolicy* policy, const Settings& set
     refuse(out, word.c_str(), 4, "A policy by MTA-STS is required of " + destination.domain + ": " + why);
     return true;
   }
+  if (mode == Mode::none && policy && !policy->result.empty()) {  // announced, and not to be had: reports say so (RFC 8460 4.3.2.2)
+    out.told.type = "sts";
+    out.told.result = policy->result;
+    out.told.problem = policy->problem;
+  }
   if (mode == Mode::none) return false;
   out.told.type = "sts";
   out.told.domain = destination.domain;
@@ -127,10 +132,11 @@ bool apply_sts(Security& out, const PublishedPolicy* policy, const Settings& set
 }
 
 Task<bool> find_dane_policy(OutboundContext& context, Security& out, std::shared_ptr<const Destination> destination, Target target, bool only) {
-  bool possible = !target.host.empty() && !(target.mx && !target.secure_mx);
+  bool named = !target.host.empty() && target.host[0] != '[' && !IpAddress::parse(target.host);
+  bool possible = named && !(target.mx && !target.secure_mx);
   DaneLookup found;
   found.state = DaneLookup::State::insecure;
-  found.problem = target.mx ? "the MX records of " + destination->domain + " are not signed" : "there is no name to look up";
+  found.problem = named && target.mx ? "the MX records of " + destination->domain + " are not signed" : "there is no name to look up";
   if (possible) found = co_await find_dane(context.resolver, target.host, target.to.port, Deadline::in(context.loop, kPolicyPatience));
   co_return apply_dane(out, std::move(found), *destination, target, only);
 }
