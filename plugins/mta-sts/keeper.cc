@@ -194,7 +194,7 @@ vrd::Task<void> Keeper::round() {
   std::string after;
   for (bool more = true; more;) {
     vrd::KvListResult page = co_await host_.kv_list(kPrefix, after, kPage, kKvPatience);
-    more = page.ok() && page.entries.size() == kPage;
+    more = page.ok() && !page.entries.empty();  // a page may be shorter than asked for
     for (const auto& [key, value] : page.entries) {
       after = key;
       std::string name = key.substr(kPrefix.size());
