@@ -7,6 +7,7 @@
 #include <cstdio>
 
 #include "config/load.h"
+#include "main/check_resolver.h"
 #include "net/resolv_conf.h"
 #include "plugin/prepare.h"
 
@@ -34,11 +35,11 @@ ResolverOptions resolver_options(const CheckOptions& options, const Settings* se
   return out;
 }
 
-std::string note_about(const ResolverOptions& options, const Settings* settings) {
+std::string note_about(const ResolverOptions& options, const Settings* settings, bool wanted_dns) {
   std::string out = options.servers.empty() ? "none" : options.servers[0].text();
   if (!options.servers.empty() && !contains(options.trusted, options.servers[0].ip))
     out += "; its word that an answer is authentic is not believed, because tls.trusted_resolvers does not name it";
-  if (settings && !settings->resolver.empty()) out += "; the daemon asks the plugin " + settings->resolver + " instead";
+  if (settings && !settings->resolver.empty() && !wanted_dns) out += "; the daemon would ask the plugin " + settings->resolver + ", and does not run";
   return out;
 }
 
@@ -63,8 +64,14 @@ CheckWorld::CheckWorld(const CheckCall& call, CheckOptions wanted) : options(std
   if (loaded) anchors = *loaded;
   else anchors_problem = loaded.error().text;
   ResolverOptions asked = resolver_options(options, settings.get());
-  resolver_note = note_about(asked, settings.get());
-  resolver = std::make_unique<StubResolver>(loop, std::move(asked));
+  bool by_daemon = settings && !settings->resolver.empty() && !options.dns && DaemonResolver::reachable(settings->control);
+  if (by_daemon) {
+    resolver_note = "the daemon, whose plugin " + settings->resolver + " resolves";
+    resolver = std::make_unique<DaemonResolver>(loop, settings->control);
+  } else {
+    resolver_note = note_about(asked, settings.get(), options.dns.has_value());
+    resolver = std::make_unique<StubResolver>(loop, std::move(asked));
+  }
   deadline = Deadline::in(loop, options.timeout);
 }
 

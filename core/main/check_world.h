@@ -22,7 +22,7 @@ struct CheckWorld {
   std::shared_ptr<const TrustAnchors> anchors;   // null: none
   std::string anchors_problem;
   std::string resolver_note;                     // what to know about who was asked
-  std::unique_ptr<StubResolver> resolver;
+  std::unique_ptr<Resolver> resolver;
   Deadline deadline;                             // of the whole check
   std::vector<CheckReport> reports;              // what has been found out
 };

@@ -42,6 +42,18 @@ def test_it_validates_without_a_validating_resolver():
         assert any('answers_total' in name and 'bogus' in name and value >= 5 for name, value in metrics.items()), metrics
 
 
+def test_checks_ask_the_daemon():
+    with resolving() as daemon:
+        found = daemon.cmd("check", "dane", "old.test", json=True)
+        assert found[0]["result"] == "bogus" and "plugin resolver-unbound" in found[0]["resolver"], found
+        port = free_port()
+        ZONES.update("sub.example.test", {"@": "MX 10 mx", f"_{port}._tcp.mx": ["TLSA 3 1 1 " + "ab" * 32, "TLSA 1 1 1 " + "ab" * 32, "TLSA 3 1 1 ab"]})
+        domain, host = daemon.cmd("check", "dane", "sub.example.test", "--port", port, json=True)
+        assert domain["secure"] and host["secure"] and host["result"] == "unreachable", (domain, host)
+        assert [one["usable"] for one in host["tlsa"]] == [True, False, False], host
+        ZONES.update("sub.example.test", {"@": None, f"_{port}._tcp.mx": None})
+
+
 def test_a_wrong_anchor_makes_everything_bogus():
     other = SignedTree({"example.test": {"mx": "A 127.0.0.1"}})
     try:
