@@ -7,8 +7,8 @@
 #include "hooks/runner.h"
 #include "log/log.h"
 #include "loop/scope.h"
-#include "loop/table_port.h"
 #include "net/resolver.h"
+#include "outbound/credentials.h"
 #include "outbound/deliver_port.h"
 #include "outbound/host_memory.h"
 #include "outbound/own_addresses.h"
@@ -28,7 +28,7 @@ struct OutboundCounters {  // since start; read from any thread
 
 struct OutboundContext {
   OutboundContext(Loop& l, Resolver& r, Spool& s, Log& g, QueuePort& p, Runner& h, OwnAddresses o)
-      : loop(l), resolver(r), spool(s), log(g), port(p), runner(h), own(std::move(o)), random(std::random_device()()), scope(l) {}
+      : loop(l), resolver(r), spool(s), log(g), port(p), runner(h), own(std::move(o)), credentials(l), random(std::random_device()()), scope(l) {}
 
   Loop& loop;
   Resolver& resolver;
@@ -40,9 +40,9 @@ struct OutboundContext {
   HostMemory hosts;
   SourcePicker sources;
   TlsPolicyPort* tls_policies = nullptr;  // plugins that know published policies; null = there are none
-  TablePort* tables = nullptr;
   AnchorCache* anchors = nullptr;         // shared by the loops; null = verifying fails
   TlsMemory tls_memory;
+  CredentialStore credentials;
   DeliverPort* deliver_port = nullptr;  // plugins that deliver; null = there are none
   std::minstd_rand random;
   uint64_t turn = random();  // of balanced next hops; loops begin at different places

@@ -20,12 +20,13 @@ ClientOptions options_for(const Target& target, const Source& source) {
 
 }  // namespace
 
-Conversation::Conversation(OutboundContext& context, SettingsPtr settings, Target target, Source source, Security security)
+Conversation::Conversation(OutboundContext& context, SettingsPtr settings, Target target, Source source, Security security, std::string credentials)
     : context_(context),
       settings_(std::move(settings)),
       target_(std::move(target)),
       source_(std::move(source)),
       security_(std::move(security)),
+      credentials_(std::move(credentials)),
       remote_(target_.text()),
       machine_(options_for(target_, source_)) {
   ++context_.counters.connections_now;
@@ -50,6 +51,7 @@ Task<Reply> Conversation::open() {
   if (machine_.step().kind != Kind::ready) co_return trouble();
   Reply why;
   if (security_.wanted) why = co_await secure();
+  if (why.code == 0 && !credentials_.empty()) why = co_await authenticate();
   co_return why;
 }
 

@@ -11,6 +11,7 @@
 #include "outbound/context.h"
 #include "outbound/host_walk.h"
 #include "outbound/security.h"
+#include "sasl/sasl.h"
 #include "smtp/client_machine.h"
 #include "smtp/content_encoder.h"
 
@@ -18,7 +19,7 @@ namespace veredus {
 
 class Conversation {
  public:
-  Conversation(OutboundContext& context, SettingsPtr settings, Target target, Source source, Security security);
+  Conversation(OutboundContext& context, SettingsPtr settings, Target target, Source source, Security security, std::string credentials);
   ~Conversation();
   Conversation(const Conversation&) = delete;
 
@@ -44,6 +45,10 @@ class Conversation {
  private:
   Task<void> advance();
   Reply trouble() const;
+  // conversation_auth.cc
+  Task<Reply> authenticate();
+  Task<Reply> run_mechanism(std::unique_ptr<SaslClient> client, std::string mechanism);
+  Reply auth_failed(std::string text);
   // conversation_tls.cc
   Task<Reply> secure();
   Task<Reply> upgrade();
@@ -65,6 +70,7 @@ class Conversation {
   Target target_;
   Source source_;
   Security security_;
+  std::string credentials_;  // name of an entry; empty: none
   std::string remote_;
   ClientMachine machine_;
   std::unique_ptr<Stream> stream_;

@@ -103,7 +103,7 @@ Task<Delivery::Next> Delivery::converse(Target target, Source source) {
   }
   if (!security.required && context_.tls_memory.prefers_clear(target.text(), context_.loop.now())) security.wanted = false;
   std::string name = target.text();
-  conversation_ = std::make_unique<Conversation>(context_, lease_.settings, std::move(target), std::move(source), std::move(security));
+  conversation_ = std::make_unique<Conversation>(context_, lease_.settings, std::move(target), std::move(source), std::move(security), lease_.destination->credentials);
   Reply why = co_await conversation_->open();
   bool settled = !conversation_->security().told.result.empty();
   if (settled) tell_connected(conversation_->security(), name);

@@ -1,0 +1,48 @@
+// Credentials: how this host proves who it is to a next hop, from settings, files, tables, or a token endpoint (OAuth 2.0, RFC 6749). Tokens
+// are kept until shortly before they run out, and fetched once for all who wait. Belongs to one loop.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+
+#include "config/settings.h"
+#include "loop/loop.h"
+#include "loop/table_port.h"
+#include "net/http_client.h"
+#include "sasl/sasl.h"
+
+namespace veredus {
+
+class CredentialStore {
+ public:
+  explicit CredentialStore(Loop& loop) : loop_(loop) {}
+  CredentialStore(const CredentialStore&) = delete;
+  void use(TablePort* tables, HttpClient* http) {
+    tables_ = tables;
+    http_ = http;
+  }
+
+  // Those of the entry `name` for a next hop. The error is a sentence for an administrator, without a secret.
+  Task<Result<SaslCredentials>> find(SettingsPtr settings, std::string name, std::string host);
+  // A token that the next hop refuses is fetched anew the next time.
+  void refused(const std::string& name) { tokens_.erase(name); }
+
+ private:
+  struct Token {
+    std::string value;
+    MonoTime until{};
+    std::shared_ptr<Event> fetching;  // set when somebody's fetch has ended
+    std::string problem;
+  };
+  Task<Result<SaslCredentials>> from_table(CredentialSettings entry, std::string host);
+  Task<Result<std::string>> token(CredentialSettings entry, std::string name);
+  Task<Status> fetch(CredentialSettings entry, std::string name);
+
+  Loop& loop_;
+  TablePort* tables_ = nullptr;
+  HttpClient* http_ = nullptr;
+  std::map<std::string, Token> tokens_;
+};
+
+}  // namespace veredus
