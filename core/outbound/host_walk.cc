@@ -113,7 +113,7 @@ Task<void> HostWalk::expand_entry(NextHop hop) {
 Task<void> HostWalk::expand_mx(std::string domain) {
   auto answer = co_await context_.resolver.query(domain, DnsType::mx, Deadline::in(context_.loop, kDnsPatience));
   if (answer->status == DnsStatus::no_data || (answer->status == DnsStatus::ok && answer->records.empty())) {
-    groups_.push_back({Host{domain, settings_->outbound.port, false, true, answer->authentic}});
+    groups_.push_back({Host{domain, settings_->outbound.port, false, true, answer->authentic, domain}});
   } else if (answer->status != DnsStatus::ok) {
     fail_lookup(domain, answer->status, domain == destination_->domain);
   } else {
@@ -124,7 +124,7 @@ Task<void> HostWalk::expand_mx(std::string domain) {
 void HostWalk::take_mx_records(const std::string& domain, const DnsAnswer& answer) {
   std::map<uint16_t, Group> by_preference;
   for (const DnsRecord& record : answer.records)
-    if (!record.text.empty()) by_preference[record.preference].push_back(Host{record.text, settings_->outbound.port, false, true, answer.authentic});
+    if (!record.text.empty()) by_preference[record.preference].push_back(Host{record.text, settings_->outbound.port, false, true, answer.authentic, domain});
   if (by_preference.empty()) failures_.add(local_reply(556, {5, 1, 10}, "The domain " + domain + " takes no mail (null MX)"));
   for (auto& [preference, group] : by_preference) {
     std::shuffle(group.begin(), group.end(), context_.random);
@@ -167,6 +167,7 @@ Task<void> HostWalk::find_addresses(Host host, std::vector<Target>& found) {
     target.to = Endpoint{*literal, host.port};
     target.lmtp = host.lmtp;
     target.mx = host.mx;
+    target.mx_domain = host.mx_domain;
     found.push_back(std::move(target));
     co_return;
   }
@@ -192,6 +193,7 @@ Task<DnsStatus> HostWalk::find_family(Host host, DnsType type, std::vector<Targe
     target.lmtp = host.lmtp;
     target.mx = host.mx;
     target.secure_mx = host.secure_mx;
+    target.mx_domain = host.mx_domain;
     if (record.address) found.push_back(std::move(target));
   }
   std::shuffle(found.begin() + first, found.end(), context_.random);

@@ -19,6 +19,7 @@ struct Target {
   bool lmtp = false;
   bool mx = false;         // found by MX records, or in their place
   bool secure_mx = false;  // the answer that named it was authentic
+  std::string mx_domain;   // whose MX records
   std::string text() const;  // "mx1.example.test [192.0.2.1]:25", "plugin:maildir"
 };
 
@@ -50,6 +51,7 @@ class HostWalk {
     uint16_t port = 0;
     bool lmtp = false;
     bool mx = false, secure_mx = false;
+    std::string mx_domain;
   };
   using Group = std::vector<Host>;  // of equal preference
 

@@ -62,8 +62,7 @@ Destination RouteTable::find(std::string_view domain, std::string_view pool, siz
 Destination RouteTable::make(const RouteSettings& route, std::string_view domain, std::string_view pool) {
   Destination out = make(route.to, domain, pool, route.ip);
   if (auto level = parse_tls_level(route.tls)) secure(out, policy_of(*level));
-  out.credentials = route.credentials;
-  out.name = name_of(out);
+  prove(out, route.credentials);
   return out;
 }
 
@@ -76,6 +75,11 @@ TlsPolicySettings RouteTable::policy_of(TlsLevel level) {
 void RouteTable::secure(Destination& destination, TlsPolicySettings policy, bool published) {
   destination.tls = std::move(policy);
   destination.published = published;
+  destination.name = name_of(destination);
+}
+
+void RouteTable::prove(Destination& destination, std::string credentials) {
+  destination.credentials = std::move(credentials);
   destination.name = name_of(destination);
 }
 

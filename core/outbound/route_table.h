@@ -39,6 +39,7 @@ class RouteTable {
   // Sets how connections are secured, and the name that goes with it.
   static void secure(Destination& destination, TlsPolicySettings policy, bool published = true);
   static TlsPolicySettings policy_of(TlsLevel level);
+  static void prove(Destination& destination, std::string credentials);  // the same for how this host authenticates
   const TlsPolicySettings* policy_for(std::string_view domain) const;  // of tls.policies; null: none
   const Settings& settings() const { return *settings_; }
 

@@ -76,7 +76,7 @@ Task<Routed> OutboundRouter::follow(std::shared_ptr<const Envelope> envelope, ui
     if (out.failure.code != 0) co_return out;
     wish.next_hop = std::move(answer.next_hop);
     by_router = !wish.next_hop.empty();
-    if (by_router) wish.ip = found.ip;
+    if (by_router) wish.ip = found.ip, wish.route_tls = found.tls, wish.credentials = found.credentials;
     if (by_router && wish.pool.empty()) wish.pool = found.pool;
     if (!answer.pool.empty()) wish.pool = std::move(answer.pool);
   }
@@ -114,6 +114,8 @@ Reply OutboundRouter::find(const Recipient& recipient, Wish& wish, Destination& 
   auto hops = parse_next_hops(wish.next_hop);
   if (!hops) return local_reply(451, {4, 3, 5}, "The recipient's next hop " + printable(wish.next_hop, 128) + " is malformed");
   out = RouteTable::fixed(std::move(*hops), domain, wish.pool, wish.ip);
+  RouteTable::prove(out, wish.credentials);
+  if (wish.route_tls) RouteTable::secure(out, *wish.route_tls);
   return {};
 }
 

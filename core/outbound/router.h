@@ -28,6 +28,8 @@ class OutboundRouter final : public Router {
     std::string tls;  // a level; empty: as settings and tables say
     size_t from = 0;  // the first route that may match
     IpPreference ip = IpPreference::system;
+    std::optional<TlsPolicySettings> route_tls;  // of the route that left the choice to a plugin, which holds for what it chooses
+    std::string credentials;
   };
   static Routed judged(const Verdict& verdict);
   static void take_edits(const std::vector<Edit>& edits, uint32_t recipient, Wish& wish);

@@ -1,5 +1,7 @@
 // How strictly connections for a recipient are secured: a plugin's choice, the route's, the table's, the first policy that matches. What is
 // left open follows tls.outbound at the time of the connection.
+#include <algorithm>
+
 #include "base/text.h"
 #include "outbound/classify.h"
 #include "outbound/router.h"
@@ -9,6 +11,14 @@ namespace veredus {
 namespace {
 
 constexpr Millis kTablePatience{10'000};
+
+// "HEX:HEX", or one with colons between its octets, as openssl prints it.
+void add_fingerprints(std::string_view value, std::vector<std::string>& out) {
+  auto parts = split(value, ':');
+  bool octets = std::all_of(parts.begin(), parts.end(), [](std::string_view part) { return part.size() == 2; });
+  if (octets) out.emplace_back(value);
+  else for (std::string_view one : parts) out.emplace_back(one);
+}
 
 // "verify names=mx.a.test:.b.test", "dane-only", "verify fingerprint=HEX ca=/PATH"
 std::optional<TlsPolicySettings> read_policy(std::string_view text) {
@@ -26,7 +36,7 @@ std::optional<TlsPolicySettings> read_policy(std::string_view text) {
     if (equals == std::string_view::npos || equals + 1 == word.size()) return std::nullopt;
     std::string_view key = word.substr(0, equals), value = word.substr(equals + 1);
     if (key == "ca") out.ca = value;
-    else if (key == "fingerprint" || key == "fingerprints") for (std::string_view one : split(value, ':')) out.fingerprints.emplace_back(one);
+    else if (key == "fingerprint" || key == "fingerprints") add_fingerprints(value, out.fingerprints);
     else if (key == "names" || key == "name") for (std::string_view one : split(value, ':')) out.names.emplace_back(one);
     else return std::nullopt;
   }
@@ -52,7 +62,7 @@ Task<TableAnswer> OutboundRouter::ask_policy_table(std::string domain) {
 }
 
 Task<Reply> OutboundRouter::secure(std::shared_ptr<const Envelope> envelope, uint32_t recipient, std::string wanted, Destination* found) {
-  const std::string* required = find_note(envelope->notes, "tls.required");
+  const std::string* required = find_note(envelope->notes, kTlsRequiredNote);
   if (required && *required == "no" && !envelope->require_tls) {  // RFC 8689 5
     RouteTable::secure(*found, RouteTable::policy_of(TlsLevel::opportunistic), false);
     co_return Reply();

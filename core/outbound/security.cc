@@ -35,6 +35,8 @@ void add_name(std::vector<std::string>& names, const std::string& name) {
   if (!name.empty() && std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
 }
 
+bool is_name(const std::string& host) { return !host.empty() && host[0] != '[' && !IpAddress::parse(host); }
+
 std::string plain_hex(std::string_view text) {
   std::string out;
   for (char c : text)
@@ -43,8 +45,8 @@ std::string plain_hex(std::string_view text) {
 }
 
 // The level `verify`. Without names the certificate must be for the next hop that the route names; of mail exchangers, whose names an
-// unsigned answer may have made up, for the recipient's domain or a name below it.
-void demand_verified(Security& out, const TlsPolicySettings& policy, const Settings& settings, const Destination& destination, const Target& target) {
+// unsigned answer may have made up, for the domain whose exchangers they are or a name below it.
+void demand_verified(Security& out, const TlsPolicySettings& policy, const Settings& settings, const Target& target) {
   require(out, policy.fingerprints.empty() ? Check::chain : Check::fingerprints);
   for (const std::string& one : policy.fingerprints) out.fingerprints.push_back(plain_hex(one));
   out.ca = policy.ca.empty() ? settings.tls.ca : policy.ca;
@@ -52,23 +54,22 @@ void demand_verified(Security& out, const TlsPolicySettings& policy, const Setti
   if (!out.names.empty()) return;
   if (!target.mx || target.secure_mx) add_name(out.names, lowered(target.host));
   if (!target.mx) return;
-  add_name(out.names, destination.domain);
-  add_name(out.names, "." + destination.domain);
+  add_name(out.names, target.mx_domain);
+  add_name(out.names, "." + target.mx_domain);
 }
 
-void tell_tlsa(Security& out, const DaneLookup& found, const Destination& destination) {
+void tell_tlsa(Security& out, const DaneLookup& found, const Target& target) {
   out.told.type = "tlsa";
-  out.told.domain = destination.domain.empty() ? found.base : destination.domain;
+  out.told.domain = target.mx_domain.empty() ? found.base : target.mx_domain;
   for (const TlsaRecord& record : found.tlsa.usable) out.told.text += record.text() + "\n";
   for (const std::string& record : found.tlsa.unusable) out.told.text += record + "\n";
 }
 
 // true: DANE has decided, one way or the other.
-bool apply_dane(Security& out, DaneLookup found, const Destination& destination, const Target& target, bool only) {
+bool apply_dane(Security& out, DaneLookup found, const Target& target, bool only) {
   using State = DaneLookup::State;
   if (found.state == State::failed) {
     out.told.type = "tlsa";
-    out.told.domain = destination.domain;
     refuse(out, "dnssec-invalid", 7, "DANE of " + target.host + " cannot be checked: " + found.problem);
     return true;
   }
@@ -77,29 +78,29 @@ bool apply_dane(Security& out, DaneLookup found, const Destination& destination,
     std::string why = found.state == State::records ? "none of its TLSA records can be used"
                       : found.problem.empty()       ? "it has no TLSA records"
                                                     : found.problem;
-    if (found.state == State::records) tell_tlsa(out, found, destination);
+    if (found.state == State::records) tell_tlsa(out, found, target);
     refuse(out, "dane-required", 4, "DANE is required for " + target.host + ", and " + why);
     return true;
   }
   if (found.state != State::records) return false;
-  tell_tlsa(out, found, destination);
+  tell_tlsa(out, found, target);
   out.sni = found.base;
   require(out, usable ? Check::dane : Check::none);  // RFC 7672 2.2: records that cannot be used ask for encryption all the same
   add_name(out.names, found.base);
   add_name(out.names, lowered(target.host));
-  if (target.mx) add_name(out.names, destination.domain);
+  if (target.mx) add_name(out.names, target.mx_domain);
   out.tlsa = std::move(found.tlsa);
   return true;
 }
 
 // true: MTA-STS has decided.
-bool apply_sts(Security& out, const PublishedPolicy* policy, const Settings& settings, const Destination& destination, const Target& target, bool only) {
+bool apply_sts(Security& out, const PublishedPolicy* policy, const Settings& settings, const Target& target, bool only) {
   using Mode = PublishedPolicy::Mode;
   Mode mode = policy ? policy->mode : Mode::none;
   if (mode == Mode::none && only) {
-    std::string why = policy && !policy->problem.empty() ? policy->problem : "it has none";
+    std::string why = policy && !policy->problem.empty() ? policy->problem : target.mx ? "it has none" : "there can be none, as its mail goes to a host of the configuration";
     std::string word = policy && !policy->result.empty() ? policy->result : "sts-policy-fetch-error";
-    refuse(out, word.c_str(), 4, "A policy by MTA-STS is required of " + destination.domain + ": " + why);
+    refuse(out, word.c_str(), 4, "A policy by MTA-STS is required of " + out.told.domain + ": " + why);
     return true;
   }
   if (mode == Mode::none && policy && !policy->result.empty()) {  // announced, and not to be had: reports say so (RFC 8460 4.3.2.2)
@@ -109,7 +110,6 @@ bool apply_sts(Security& out, const PublishedPolicy* policy, const Settings& set
   }
   if (mode == Mode::none) return false;
   out.told.type = "sts";
-  out.told.domain = destination.domain;
   out.told.text = policy->text;
   out.told.mx_patterns = lines(policy->mx);
   out.testing = out.told.testing = mode == Mode::testing && !only;
@@ -124,35 +124,35 @@ bool apply_sts(Security& out, const PublishedPolicy* policy, const Settings& set
     return dot != std::string::npos && dot > 0 && iequals(host.substr(dot), std::string_view(pattern).substr(1));
   });
   if (listed) return true;
-  std::string text = target.host + " is not among the mail exchangers that the MTA-STS policy of " + destination.domain + " allows";
+  std::string text = target.host + " is not among the mail exchangers that the MTA-STS policy of " + target.mx_domain + " allows";
   out.told.result = "validation-failure";
   out.told.problem = text;
   if (!out.testing) refuse(out, "validation-failure", 5, std::move(text));
   return true;
 }
 
-Task<bool> find_dane_policy(OutboundContext& context, Security& out, std::shared_ptr<const Destination> destination, Target target, bool only) {
-  bool named = !target.host.empty() && target.host[0] != '[' && !IpAddress::parse(target.host);
+Task<bool> find_dane_policy(OutboundContext& context, Security& out, Target target, bool only) {
+  bool named = is_name(target.host);
   bool possible = named && !(target.mx && !target.secure_mx);
   DaneLookup found;
   found.state = DaneLookup::State::insecure;
-  found.problem = named && target.mx ? "the MX records of " + destination->domain + " are not signed" : "there is no name to look up";
+  found.problem = named && target.mx ? "the MX records of " + target.mx_domain + " are not signed" : "there is no name to look up";
   if (possible) found = co_await find_dane(context.resolver, target.host, target.to.port, Deadline::in(context.loop, kPolicyPatience));
-  co_return apply_dane(out, std::move(found), *destination, target, only);
+  co_return apply_dane(out, std::move(found), target, only);
 }
 
-Task<bool> find_sts_policy(OutboundContext& context, Security& out, SettingsPtr settings, std::shared_ptr<const Destination> destination, Target target, bool only) {
+Task<bool> find_sts_policy(OutboundContext& context, Security& out, SettingsPtr settings, Target target, bool only) {
   std::shared_ptr<const PublishedPolicy> policy;
-  bool possible = target.mx && !destination->domain.empty() && context.tls_policies && context.tls_policies->any();
+  bool possible = target.mx && !target.mx_domain.empty() && context.tls_policies && context.tls_policies->any();
   if (possible) {
-    auto answer = co_await context.tls_policies->find(context.loop, destination->domain, Deadline::in(context.loop, kPolicyPatience));
+    auto answer = co_await context.tls_policies->find(context.loop, target.mx_domain, Deadline::in(context.loop, kPolicyPatience));
     if (!answer) {
-      refuse(out, "sts-policy-fetch-error", 5, "The MTA-STS policy of " + destination->domain + " cannot be told now: " + answer.error().text);
+      refuse(out, "sts-policy-fetch-error", 5, "The MTA-STS policy of " + target.mx_domain + " cannot be told now: " + answer.error().text);
       co_return true;
     }
     policy = std::move(*answer);
   }
-  co_return apply_sts(out, policy.get(), *settings, *destination, target, only);
+  co_return apply_sts(out, policy.get(), *settings, target, only);
 }
 
 }  // namespace
@@ -161,24 +161,25 @@ Task<Security> find_security(OutboundContext& context, SettingsPtr settings, std
   Security out;
   TlsPolicySettings policy = destination->tls ? *destination->tls : TlsPolicySettings();
   if (!destination->tls) policy.level = settings->tls.outbound;
-  out.sni = target.host;
+  if (is_name(target.host)) out.sni = target.host;  // RFC 6066 3: no addresses
   out.told.host = target.host;
   out.told.remote = target.to.ip;
   out.told.level = tls_level_text(policy.level);
   out.told.type = "no-policy-found";
-  out.told.domain = destination->domain;
+  out.told.domain = target.mx ? target.mx_domain : destination->domain.empty() ? target.host : destination->domain;
+  if (!target.unix_path.empty()) co_return out;  // never leaves this host
   bool decided = false;
   switch (policy.level) {
     case TlsLevel::none: co_return out;
     case TlsLevel::encrypt: require(out, Check::none); co_return out;
-    case TlsLevel::verify: demand_verified(out, policy, *settings, *destination, target); co_return out;
-    case TlsLevel::dane_only: decided = co_await find_dane_policy(context, out, destination, target, true); co_return out;
-    case TlsLevel::mta_sts: decided = co_await find_sts_policy(context, out, settings, destination, target, true); co_return out;
-    case TlsLevel::dane: decided = co_await find_dane_policy(context, out, destination, target, false); break;
+    case TlsLevel::verify: demand_verified(out, policy, *settings, target); co_return out;
+    case TlsLevel::dane_only: decided = co_await find_dane_policy(context, out, target, true); co_return out;
+    case TlsLevel::mta_sts: decided = co_await find_sts_policy(context, out, settings, target, true); co_return out;
+    case TlsLevel::dane: decided = co_await find_dane_policy(context, out, target, false); break;
     case TlsLevel::opportunistic:
       if (target.lmtp || !destination->published) break;
-      decided = co_await find_dane_policy(context, out, destination, target, false);
-      if (!decided) decided = co_await find_sts_policy(context, out, settings, destination, target, false);
+      decided = co_await find_dane_policy(context, out, target, false);
+      if (!decided) decided = co_await find_sts_policy(context, out, settings, target, false);
       break;
   }
   if (!decided) out.wanted = !target.lmtp;
