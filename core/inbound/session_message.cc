@@ -18,6 +18,14 @@ Reply not_processed() {
   return {451, {4, 3, 0}, {"The message could not be processed, try again later"}};
 }
 
+// RFC 8689 5: the sender would rather have the message delivered than protected.
+bool wants_no_tls(std::string_view header) {
+  constexpr std::string_view kField = "tls-required:";
+  for (std::string_view line : split(header, '\n'))
+    if (istarts_with(line, kField) && iequals(trimmed(line.substr(kField.size())), "no")) return true;
+  return false;
+}
+
 bool concerns_header(const Edit& edit) { return right_for(edit) == kMayHeaders; }
 
 }  // namespace
@@ -66,6 +74,7 @@ bool Session::headers_now(const HeadersDone&) {
     transaction_->refusal = too_many_hops();
     transaction_->drop();
   }
+  if (wants_no_tls(transaction_->header())) set_note(machine_->envelope().notes, kTlsRequiredNote, "no");
   if (transaction_->refusal.code != 0 || transaction_->discard) return true;
   transaction_->streams = hooked(Stage::body);
   transaction_->own_8bit = transaction_->streams && (hooks_.hooks->may(Stage::body) & kMayBody) != 0;

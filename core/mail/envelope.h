@@ -63,6 +63,7 @@ struct Origin {
 
 // What plugins want later stages and other plugins to know of a message: key and value.
 using Notes = std::vector<std::pair<std::string, std::string>>;
+constexpr std::string_view kTlsRequiredNote = "tls.required";  // "no": of a message with the field TLS-Required: No (RFC 8689)
 constexpr size_t kMostNotes = 64, kLongestNoteKey = 64, kLongestNote = 1024;
 
 bool is_note_key(std::string_view key);  // [a-z0-9._-]{1,64}

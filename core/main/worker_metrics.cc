@@ -38,6 +38,9 @@ void add_outbound(MetricsText& out, std::string_view loop, const OutboundCounter
   out.add(metrics::kConnectionsOpened, {loop}, c.connections.load());
   out.add(metrics::kConnectionsFailed, {loop}, c.connections_failed.load());
   out.add(metrics::kConnectionsStale, {loop}, c.stale.load());
+  out.add(metrics::kTlsClient, {loop, "full"}, c.tls.load() - c.tls_resumed.load());
+  out.add(metrics::kTlsClient, {loop, "resumed"}, c.tls_resumed.load());
+  out.add(metrics::kTlsClient, {loop, "failed"}, c.tls_failed.load());
   out.add(metrics::kAttempts, {loop}, c.transactions.load());
   out.add(metrics::kAttemptsUncertain, {loop}, c.uncertain.load());
 }

@@ -118,7 +118,7 @@ Millis Conversation::patience(ClientPhase phase) const {
   switch (phase) {
     case ClientPhase::banner: return times.banner_timeout;
     case ClientPhase::helo: return times.helo_timeout;
-    case ClientPhase::starttls:
+    case ClientPhase::starttls: return settings_->tls.handshake;
     case ClientPhase::auth:
     case ClientPhase::mail:
     case ClientPhase::reset: return times.mail_timeout;

@@ -16,7 +16,7 @@ constexpr int kMostSteps = 10;
 }  // namespace
 
 Reply Conversation::auth_failed(std::string text) {
-  context_.log.write(events::kOutboundAuthFailed, {{"remote", remote_}, {"credentials", credentials_}, {"reason", printable(text, 300)}});
+  context_.log.write(events::kOutboundAuthFailed, {{"remote", remote_}, {"entry", credentials_}, {"reason", printable(text, 300)}});
   Reply why = local_reply(451, {4, 7, 8}, "No authentication to " + remote_ + ": " + text);
   machine_.lost(why);
   return why;
@@ -60,7 +60,7 @@ Task<Reply> Conversation::run_mechanism(std::unique_ptr<SaslClient> client, std:
       context_.credentials.refused(credentials_);
       co_return auth_failed("it answered " + mechanism + " with " + said.joined());
     }
-    auto challenge = octets_of_base64(trimmed(said.joined()));
+    auto challenge = octets_of_base64(said.lines.empty() ? std::string_view() : trimmed(said.lines[0]));
     if (!challenge) co_return auth_failed("its challenge is not base64");
     auto answer = client->answer(*challenge);
     line = answer ? base64_of(*answer) : "*";

@@ -29,6 +29,7 @@ Task<Reply> Conversation::secure() {
   if (machine_.answer().code != 220)
     co_return insecure("starttls-not-supported", 4, "TLS is required, and " + remote_ + " answered STARTTLS with " + machine_.answer().joined());
   if (!stream_->buffered().empty()) {
+    better_in_clear_ = !security_.required;
     security_.told.result = "validation-failure";
     security_.told.problem = remote_ + " sent octets before the handshake";
     machine_.lost(local_reply(451, {4, 7, 5}, security_.told.problem + ", which somebody else may have put there"));
