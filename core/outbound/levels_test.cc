@@ -172,6 +172,33 @@ TEST_CASE("what a plugin chooses for a route is secured and authenticated as the
   CHECK(levels.routed("x@a.test").destination->credentials == "account");
 }
 
+TEST_CASE("TLS-Required: No lets go of what the domain publishes, never of what the administrator demands") {
+  Levels levels;
+  levels.add("*", "mx", "");
+  levels.base.notes.emplace_back(kTlsRequiredNote, "no");
+  CHECK(levels.name("x@a.test") == "mx:a.test?tls=opportunistic?unpublished");
+  CHECK_FALSE(levels.routed("x@a.test").destination->published);
+  for (auto [level, name] : {std::pair(TlsLevel::dane, "opportunistic?unpublished"), {TlsLevel::none, ""}, {TlsLevel::encrypt, ""}, {TlsLevel::verify, ""}, {TlsLevel::mta_sts, ""}}) {
+    levels.rig.settings.tls.outbound = level;
+    CHECK(levels.name("x@a.test") == "mx:a.test" + (*name ? "?tls=" + std::string(name) : ""));
+  }
+  levels.rig.settings.routes[0].tls = "verify";
+  CHECK(levels.name("x@a.test") == "mx:a.test?tls=verify");
+  levels.rig.settings.routes[0].tls = "dane";
+  levels.base.require_tls = true;  // which counts instead
+  CHECK(levels.name("x@a.test") == "mx:a.test?tls=dane");
+  PublishedPolicy policy;
+  policy.mode = PublishedPolicy::Mode::enforce;
+  policy.mx = {"mx.a.test"};
+  levels.policies.rows["a.test"] = policy;
+  Destination relaxed = levels.at(TlsLevel::opportunistic);
+  relaxed.published = false;
+  Security found = levels.security(relaxed, levels.mx("elsewhere.test", "a.test"));
+  CHECK(found.wanted);
+  CHECK_FALSE(found.required);
+  CHECK(levels.policies.asked.empty());
+}
+
 TEST_CASE("the names of verify") {
   Levels levels;
   levels.rig.settings.tls.ca = "/etc/ca.pem";

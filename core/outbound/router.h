@@ -37,6 +37,8 @@ class OutboundRouter final : public Router {
   Task<RouteAnswer> ask(std::string name, std::shared_ptr<const Envelope> envelope, uint32_t recipient);
   Reply find(const Recipient& recipient, Wish& wish, Destination& out) const;
   Task<Reply> secure(std::shared_ptr<const Envelope> envelope, uint32_t recipient, std::string wanted, Destination* found);
+  Task<Reply> choose_level(std::string domain, std::string wanted, Destination* found);
+  void relax(Destination& found) const;
   Task<TableAnswer> ask_policy_table(std::string domain);
 
   RouteTable table_;

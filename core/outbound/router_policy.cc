@@ -62,17 +62,25 @@ Task<TableAnswer> OutboundRouter::ask_policy_table(std::string domain) {
 }
 
 Task<Reply> OutboundRouter::secure(std::shared_ptr<const Envelope> envelope, uint32_t recipient, std::string wanted, Destination* found) {
+  Reply failure = co_await choose_level(lowered(envelope->recipients[recipient].address.domain()), std::move(wanted), found);
   const std::string* required = find_note(envelope->notes, kTlsRequiredNote);
-  if (required && *required == "no" && !envelope->require_tls) {  // RFC 8689 5
-    RouteTable::secure(*found, RouteTable::policy_of(TlsLevel::opportunistic), false);
-    co_return Reply();
-  }
+  if (failure.code == 0 && required && *required == "no" && !envelope->require_tls) relax(*found);
+  co_return failure;
+}
+
+// RFC 8689 4.3: what the recipient's domain publishes is ignored for a message with TLS-Required: No; what this host's administrator demands
+// is not, so that nobody's header weakens a route that shows a password.
+void OutboundRouter::relax(Destination& found) const {
+  TlsLevel level = found.tls ? found.tls->level : table_.settings().tls.outbound;
+  if (level == TlsLevel::opportunistic || level == TlsLevel::dane) RouteTable::secure(found, RouteTable::policy_of(TlsLevel::opportunistic), false);
+}
+
+Task<Reply> OutboundRouter::choose_level(std::string domain, std::string wanted, Destination* found) {
   if (auto level = parse_tls_level(wanted)) {
     RouteTable::secure(*found, RouteTable::policy_of(*level));
     co_return Reply();
   }
   if (found->tls) co_return Reply();  // of the route
-  std::string domain = lowered(envelope->recipients[recipient].address.domain());
   if (!table_.settings().tls.policy_table.empty()) {
     TableAnswer answer = co_await ask_policy_table(domain);
     if (answer.kind == TableAnswer::Kind::temporary)
