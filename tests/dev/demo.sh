@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# ./dev run: a server on loopback with four plugins. It takes one message for demo.test, which a plugin stores in a Maildir, and refuses
-# one by a rule. Shows what each plugin said, what to try next, and how to stop. With --once it stops by itself: exit 0 = one stored, one
-# refused. VEREDUS_BUILD names another build directory.
+# ./dev run: a server on loopback with five plugins. It takes one message for demo.test, which a plugin stores in a Maildir, refuses one by
+# a rule, and takes one from an account over TLS, with a certificate made for the demonstration. Shows what each plugin said, what to try
+# next, and how to stop. With --once it stops by itself: exit 0 = two stored, one refused. VEREDUS_BUILD names another build directory.
 set -euo pipefail
 once=no
 case "${1:-}" in
@@ -43,6 +43,14 @@ free_port() {
 }
 
 port=$(free_port 2525 2535 2545 25250 25251 25252)
+submission=$(free_port 2587 2597 25870 25871 25872)
+
+# A certificate for this demonstration and its account: "demo" with the password "demo".
+if ! openssl x509 -checkend 86400 -noout -in "$dir/tls.pem" >/dev/null 2>&1; then
+  openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 365 -subj /CN=mx.demo.test -addext "subjectAltName=DNS:mx.demo.test,DNS:localhost" \
+    -keyout "$dir/tls.key" -out "$dir/tls.pem" 2>/dev/null || fail "openssl made no certificate"
+fi
+(umask 027; printf 'demo\n' | "$command" auth-file hash demo --scheme scram-sha-256 >"$dir/accounts") || fail "the account could not be made"
 
 cat >"$dir/conf.d/00-core.yaml" <<YAML
 core:
@@ -52,6 +60,9 @@ core:
   control: $dir/control
   listeners:
     - { address: "127.0.0.1:$port", role: mx }
+    - { address: "127.0.0.1:$submission", role: submission }
+  tls:
+    certificates: [{ cert: $dir/tls.pem, key: $dir/tls.key }]
   relay_domains: [demo.test]
   routes:
     - { match: demo.test, to: ["plugin:deliver-maildir"] }
@@ -75,6 +86,11 @@ YAML
 cat >"$dir/conf.d/70-deliver-maildir.yaml" <<YAML
 plugin: deliver-maildir
 root: $dir/mailboxes
+YAML
+
+cat >"$dir/conf.d/60-auth-file.yaml" <<YAML
+plugin: auth-file
+file: $dir/accounts
 YAML
 
 "$daemon" --conf "$dir/conf.d" 2>"$dir/log" &
@@ -116,6 +132,18 @@ say "MAIL FROM:<cheap@offers.test>" 5
 refused=$reply
 goodbye
 
+# The one of an account, over TLS.
+submitted=$(SUBMISSION=$submission CERTIFICATE=$dir/tls.pem MARK=second.$$ python3 - <<'PYTHON'
+import os, smtplib, ssl
+context = ssl.create_default_context(cafile=os.environ["CERTIFICATE"])
+with smtplib.SMTP("localhost", int(os.environ["SUBMISSION"]), "client.demo.test") as client:
+    client.starttls(context=context)
+    client.login("demo", "demo")
+    client.sendmail("demo@demo.test", "friend@demo.test", f"To: friend@demo.test\r\nSubject: {os.environ['MARK']}\r\n\r\nOver TLS.\r\n")
+    print(client.sock.version(), client.sock.cipher()[0])
+PYTHON
+) || fail "the message of the account was not taken"
+
 id=${accepted##* }
 of_message() { grep "\"id\":\"$id\"" "$dir/log"; }
 final() { of_message | grep -q '"event":"message.finished"'; }
@@ -124,6 +152,8 @@ wait_for 15 final || fail "message $id was accepted but not delivered within 15 
 stored=$(grep -rl "first.$$@client" "$dir/mailboxes/demo.test/friend/Maildir/new" | head -n 1)
 [ -n "$stored" ] || fail "message $id was delivered, but the Maildir does not have it"
 grep -q '^X-Demo: ' "$stored" || fail "the plugin header has not marked $stored"
+submitted_arrived() { grep -rlq "second.$$" "$dir/mailboxes/demo.test/friend/Maildir/new"; }
+wait_for 15 submitted_arrived || fail "the message of the account was taken, but the Maildir does not have it"
 wait_for 5 by_rule || fail "a message was refused ($refused), but not by the rule of the plugin access"
 
 cat <<TEXT
@@ -141,6 +171,9 @@ It was stored in
 A second one was refused: $refused
 $(grep '"event":"hook.decided"' "$dir/log" | "$command" log | sed 's/^/  /')
 
+A third one came from the account demo (password demo) over $submitted to 127.0.0.1:$submission:
+$(grep -E '"event":"(session.tls|auth.accepted)"' "$dir/log" | "$command" log | sed 's/^/  /')
+
 What the plugins did so far (veredus plugin stats):
 $("$command" --conf "$dir/conf.d" plugin stats | sed 's/^/  /')
 
@@ -156,6 +189,8 @@ Try next, in another terminal:
   veredus plugin order                    # which plugin is asked when
   veredus enable greylist                 # then send a message: it has to wait 10 s
   edit $dir/conf.d/10-access.yaml and:  veredus reload
+  veredus check tls localhost:$port --ca $dir/tls.pem     # what a sender would find here
+  openssl s_client -starttls smtp -connect localhost:$submission
   veredus plugin new hello                # your own plugin: sdk/README.md, "The first plugin in ten minutes"
 and send more mail to 127.0.0.1:$port. Control-C stops everything.
 TEXT
