@@ -31,7 +31,8 @@ Task<Reply> Conversation::authenticate() {
   SaslBinding binding;
   if (link) binding = {"tls-exporter", link->channel_binding("tls-exporter")};
   const auto& offered = machine_.features().auth;
-  std::string mechanism = choose_mechanism(offered, settings_->credentials.at(credentials_).mechanisms, *found, confidential, !binding.data.empty());
+  const CredentialSettings& entry = settings_->credentials.at(credentials_);
+  std::string mechanism = choose_mechanism(offered, entry.mechanisms, *found, confidential, !binding.data.empty());
   if (mechanism.empty())
     co_return auth_failed(offered.empty() ? std::string("it offers no AUTH") : "it offers no mechanism that these credentials may use" + std::string(confidential ? "" : " without TLS"));
   if (!mechanism.ends_with("-PLUS")) binding = SaslBinding();

@@ -4,7 +4,7 @@ import re
 from declared import code_that_reads, declared_settings, is_used
 
 # Read by the rules across settings in core/config/checks.cc only, as they should be.
-RULES_ONLY = {"allow_open_relay", "listeners[].tls"}
+RULES_ONLY = {"allow_open_relay"}
 GROUP_KEYS = ("queue", "outbound", "limits", "spool_options", "metrics", "tls")
 SAMPLE_KEY = re.compile(r"^\s*(?:#\s*)?(?:- )?\{? ?([a-z_0-9]+):(?:\s|$)")
 
