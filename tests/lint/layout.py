@@ -4,11 +4,11 @@ import re
 MAX_README = 30
 # Directories that exist on one machine only, and hosts of package registries.
 FOREIGN = re.compile(r"(?<![\w.$}/])/(?:work|home|root|farm|Users)/\w|\b(?:pypi\.org|crates\.io|npmjs\.(?:com|org)|rubygems\.org|proxy\.golang\.org|deb\.debian\.org)\b")
-COMMAND_ROW = re.compile(r'^\s*\{"([a-z]+(?: [a-z]+)*)",', re.M)
-COMMAND_TABLES = ("core/control/command*.cc", "core/main/*.cc")
+COMMAND_ROW = re.compile(r'^\s*\{"([a-z]+(?: [a-z]+)*)",|\bvrd::command<[^>]*>\(\s*"([a-z-]+(?: [a-z-]+)*)"', re.M)
+COMMAND_TABLES = ("core/control/command*.cc", "core/main/*.cc", "plugins/*.cc")
 TEXTS = ("README.md", "CONTRIBUTING.md", "conf.d/*.yaml", "man/*.[1-8]", "man/*.in", "core/*/README.md", "plugins/*/README.md")
 NAMED_FILE = re.compile(r"(?<![\w./])((?:core|tests|man|conf\.d|plugins|sdk)/[\w./-]*\w\.(?:cc|h|def|py|sh|yaml|md|txt))\b")
-CALL = re.compile(r"\bveredus ((?:--conf [\w./$]+ |--json )*)([a-z]+(?: [a-z]+)?)")
+CALL = re.compile(r"\bveredus ((?:--conf [\w./$]+ |--json )*)([a-z]+(?:-[a-z]+)*(?: [a-z]+(?:-[a-z]+)*)?)")
 
 
 def readmes(tree, problems):
@@ -46,7 +46,7 @@ def foreign_names(tree, problems):
 
 
 def known_commands(tree):
-    return {found for name in tree.files(*COMMAND_TABLES) for found in COMMAND_ROW.findall(tree.text(name))}
+    return {core or plugin for name in tree.files(*COMMAND_TABLES) for core, plugin in COMMAND_ROW.findall(tree.text(name))}
 
 
 def quoted(name, text):
