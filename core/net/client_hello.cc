@@ -72,7 +72,7 @@ HelloRead read_client_hello(std::string_view octets) {
     size_t length = number(octets.substr(3, 2));
     if (octets[1] != 3 || length == 0 || length > kLongestRecord) return in_state(HelloRead::State::other);
     message.append(octets.substr(kRecordHead, length));
-    if (static_cast<uint8_t>(message[0]) != kClientHello) return in_state(HelloRead::State::other);
+    if (!message.empty() && static_cast<uint8_t>(message[0]) != kClientHello) return in_state(HelloRead::State::other);
     size_t wanted = message.size() < kHandshakeHead ? kHandshakeHead : kHandshakeHead + number(std::string_view(message).substr(1, 3));
     if (wanted > kLongestHello) return in_state(HelloRead::State::other);
     if (message.size() >= wanted && message.size() >= kHandshakeHead) {

@@ -37,7 +37,7 @@ ssize_t TlsStream::push(std::span<const giovec_t> pieces) {
   }
   size_t size = 0, taken = 0;
   for (const giovec_t& piece : pieces) size += piece.iov_len;
-  if (unsent_.empty()) {
+  if (unsent_.empty() && !flushing_) {
     std::array<std::string_view, 8> views;
     size_t used = 0;
     for (; used < std::min(pieces.size(), views.size()); ++used)
@@ -81,11 +81,25 @@ Error TlsStream::failure(long code, const char* doing) const {
 }
 
 Task<Status> TlsStream::flush(Deadline deadline) {
-  if (unsent_.empty()) co_return Status();
-  std::string octets = std::exchange(unsent_, {});
-  auto sent = co_await wire_->write(std::move(octets), deadline);
+  Status sent;
+  while (sent && !unsent_.empty()) {
+    std::string octets = std::exchange(unsent_, {});
+    flushing_ = true;
+    sent = co_await wire_->write(std::move(octets), deadline);
+    flushing_ = false;
+  }
   broken_ |= !sent;
   co_return sent;
+}
+
+// What came up while reading (an alert, a key update): as much as the kernel takes. The rest goes with the next write; one that is under way
+// takes it along.
+void TlsStream::flush_now() {
+  if (flushing_ || broken_ || unsent_.empty()) return;
+  std::string_view rest(unsent_);
+  auto sent = wire_->try_write({&rest, 1});
+  broken_ = !sent;
+  if (sent) unsent_.erase(0, *sent);
 }
 
 Task<Status> TlsStream::handshake(Deadline deadline) {
@@ -171,7 +185,7 @@ void TlsStream::decrypt() {
 Task<Result<size_t>> TlsStream::fill(Deadline deadline) {
   for (;;) {
     if (unseen_ == 0) decrypt();
-    if (!unsent_.empty()) (void)co_await flush(deadline);  // a key update or an alert
+    flush_now();
     if (unseen_ > 0) co_return std::exchange(unseen_, 0);
     if (read_error_) co_return failure(read_error_, "reading from");
     if (ended_) co_return size_t{0};
@@ -259,19 +273,13 @@ Result<size_t> TlsStream::try_write(std::span<const std::string_view> octets) {
 
 void TlsStream::shutdown() {
   if (established_ && !broken_) gnutls_bye(session_, GNUTLS_SHUT_WR);
-  if (!unsent_.empty()) {
-    std::string_view rest(unsent_);
-    (void)wire_->try_write({&rest, 1});
-  }
+  flush_now();
   wire_->shutdown();
 }
 
 void TlsStream::close() {
   if (established_ && !broken_) gnutls_bye(session_, GNUTLS_SHUT_WR);
-  if (!unsent_.empty() && !broken_) {
-    std::string_view rest(unsent_);
-    (void)wire_->try_write({&rest, 1});
-  }
+  flush_now();
   broken_ = true;
   if (!read_error_) read_error_ = GNUTLS_E_PULL_ERROR;
   wire_->close();

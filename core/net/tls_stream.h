@@ -55,6 +55,7 @@ class TlsStream final : public Stream, public TlsLink {
   static int on_pull_timeout(gnutls_transport_ptr_t self, unsigned milliseconds);
   ssize_t push(std::span<const giovec_t> pieces);
   Task<Status> flush(Deadline deadline);
+  void flush_now();
   Status encrypt(std::string_view octets);
   Task<Status> send(std::string_view octets, Deadline deadline);
   void decrypt();
@@ -73,6 +74,7 @@ class TlsStream final : public Stream, public TlsLink {
   long read_error_ = 0;   // final
   bool ended_ = false;    // the peer has said that no more comes, or has closed
   bool wire_ended_ = false, broken_ = false, established_ = false;
+  bool flushing_ = false;  // a write of encrypted octets is under way
   unsigned warnings_ = 0;
 };
 

@@ -223,6 +223,49 @@ TEST_CASE("sessions are resumed in TLS 1.3 and 1.2, and still show the certifica
   }
 }
 
+namespace {
+
+// Carries octets over in pieces of `size`, each seen alone by who reads them.
+Task<void> carry(Rig& rig, Stream& from, Stream& to, size_t size) {
+  for (;;) {
+    auto got = co_await from.fill(rig.soon());
+    if (!got || *got == 0) co_return;
+    while (!from.buffered().empty()) {
+      std::string piece(from.buffered().substr(0, size));
+      from.consume(piece.size());
+      auto sent = co_await to.write(std::move(piece), rig.soon());
+      if (!sent) co_return;
+      Event never(rig.loop);
+      for (int turn = 0; turn < 2; ++turn) (void)co_await never.wait(Deadline{rig.loop.now()});
+    }
+  }
+}
+
+}  // namespace
+
+TEST_CASE("octets that come one by one, and in pieces of the size of a record's head, make no difference to the choice of the certificate") {
+  Rig rig;
+  for (const char* name : {"a.test", "b.test"}) rig.pair(name, make_certificate({.names = {name}}));
+  REQUIRE(rig.start() == "");
+  for (size_t size : {1, 2, 5, 6, 9, 44}) {
+    CAPTURE(size);
+    Link link;
+    auto [server_end, relay_server] = rig.wires();
+    auto [client_end, relay_client] = rig.wires();
+    Scope relays(rig.loop);
+    relays.spawn(carry(rig, *relay_client, *relay_server, size));
+    relays.spawn(carry(rig, *relay_server, *relay_client, size));
+    rig.scope.spawn(accept_into(rig, std::move(server_end), {}, link.server, link.server_error));
+    rig.scope.spawn(connect_into(rig, std::move(client_end), asking("b.test"), link.client, link.client_error));
+    rig.run();
+    REQUIRE_MESSAGE(link.server, link.server_error);
+    REQUIRE_MESSAGE(link.client, link.client_error);
+    CHECK(names_of(link) == std::vector<std::string>{"b.test"});
+    CHECK(link.server->tls()->facts().sni == "b.test");
+    CHECK(pass(rig, *link.client, *link.server, std::string(3'000, 'x')).size() == 3'000);
+  }
+}
+
 TEST_CASE("a client of another protocol is refused") {
   Rig rig;
   rig.pair("a", make_certificate({}));
