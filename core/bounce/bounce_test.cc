@@ -258,6 +258,16 @@ TEST_CASE("ENVID, ORCPT and RET are honoured") {
   CHECK(world.parsed().returned.find("the body") == std::string::npos);
 }
 
+TEST_CASE("the report of a message that demands TLS demands it too, and returns headers only") {
+  World world;
+  world.original->envelope.require_tls = true;
+  world.original->envelope.dsn_return = DsnReturn::full;
+  CHECK(world.report(ReportKind::failure).ok());
+  CHECK(world.envelope().require_tls);
+  CHECK(world.parsed().returned.find("Subject: the original") != std::string::npos);
+  CHECK(world.parsed().returned.find("the body") == std::string::npos);
+}
+
 TEST_CASE("a rewritten recipient is named as the sender wrote it") {
   World world;
   world.original->envelope.recipients[0].original = Address::make("info", "to.test");

@@ -90,7 +90,7 @@ DsnReport describe_report(const Envelope& original, ReportKind kind, const std::
   out.original_id = original.id;
   out.envid = original.envid;
   out.arrived = original.arrived;
-  out.ret = original.dsn_return;
+  out.ret = original.require_tls ? DsnReturn::headers : original.dsn_return;  // RFC 8689 5
   out.original_smtputf8 = original.smtputf8;
   for (const ReportedRecipient& told : recipients)
     out.recipients.push_back(describe(original.recipients[told.recipient], told, kind, now));
@@ -107,6 +107,7 @@ Message make_report(DsnReport report, const Envelope& original) {
   envelope.header_8bit = composed.header_8bit;
   envelope.content_8bit = composed.content_8bit;
   envelope.body = composed.content_8bit ? BodyType::eight_bit : BodyType::seven_bit;
+  envelope.require_tls = original.require_tls;
   envelope.tenant = original.tenant;
   envelope.stream = original.stream;
   envelope.origin.protocol = Protocol::internal;

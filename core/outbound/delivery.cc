@@ -98,19 +98,20 @@ Task<Delivery::Next> Delivery::converse(Target target, Source source) {
   Security security = co_await find_security(context_, lease_.settings, lease_.destination, target);
   if (security.refusal.code != 0) {
     tell_connected(security, target.text());
-    note_host_failure(target.text(), security.refusal, true);
+    note_host_failure(target.text(), security.refusal, Fault::policy);
     co_return Next::another_host;
   }
   if (!security.required && context_.tls_memory.prefers_clear(target.text(), context_.loop.now())) security.wanted = false;
   std::string name = target.text();
-  conversation_ = std::make_unique<Conversation>(context_, lease_.settings, std::move(target), std::move(source), std::move(security), lease_.destination->credentials);
+  std::string credentials = target.fallback ? std::string() : lease_.destination->credentials;  // which are for hosts of the route
+  conversation_ = std::make_unique<Conversation>(context_, lease_.settings, std::move(target), std::move(source), std::move(security), std::move(credentials));
   Reply why = co_await conversation_->open();
   bool settled = !conversation_->security().told.result.empty();
   if (settled) tell_connected(conversation_->security(), name);
   if (why.code != 0) {
     bool clear_next = conversation_->better_in_clear();
     if (clear_next) context_.tls_memory.failed(name, context_.loop.now());
-    else note_host_failure(conversation_->remote(), why, conversation_->security().required && settled);
+    else note_host_failure(conversation_->remote(), why, conversation_->security().required && settled ? Fault::policy : Fault::connection);
     conversation_.reset();
     co_return clear_next ? Next::again : Next::another_host;
   }
@@ -202,7 +203,7 @@ Task<void> Delivery::perform() {
   if (Runner::any(Stage::result, hooks_)) co_await ask_result_hooks();
 }
 
-Asked Delivery::ask(Stage stage, uint32_t recipient, const Reply* reply) {
+Asked Delivery::ask(Stage stage, uint32_t recipient, const Reply* reply, std::string_view remote) {
   const Message& message = *attempt_->message;
   Subject subject;
   subject.origin = &message.envelope.origin;
@@ -212,6 +213,8 @@ Asked Delivery::ask(Stage stage, uint32_t recipient, const Reply* reply) {
   subject.recipient_index = recipient;
   subject.reply = reply;
   subject.destination = lease_.destination->name;
+  subject.remote = remote;
+  subject.attempts = attempt_->attempts_before;
   return context_.runner.ask(stage, subject, hooks_);
 }
 
@@ -224,7 +227,7 @@ Task<Decision> Delivery::decide(Asked asked) {
 Task<void> Delivery::ask_attempt_hooks() {
   std::vector<uint32_t> asked = pending_, left;
   for (uint32_t recipient : asked) {
-    Asked asked = ask(Stage::attempt, recipient, nullptr);
+    Asked asked = ask(Stage::attempt, recipient, nullptr, {});
     if (!asked) {
       left.push_back(recipient);
       continue;
@@ -268,6 +271,7 @@ void Delivery::collect() {
       continue;
     }
     RecipientOutcome outcome = outcome_of(result, conversation_->remote());
+    outcome.tls = conversation_->security().told.tls;
     if (outcome.outcome == Outcome::not_tried) outcome.outcome = Outcome::temporary;
     outcome.dsn_relayed = dsn && (attempt_->message->envelope.recipients[result.recipient].notify & kNotifySuccess);
     result_.outcomes.push_back(std::move(outcome));
@@ -286,7 +290,7 @@ void Delivery::collect() {
 Task<void> Delivery::ask_result_hooks() {
   for (size_t& i = results_shown_; i < result_.outcomes.size(); ++i) {
     RecipientOutcome& outcome = result_.outcomes[i];
-    Asked asked = ask(Stage::result, outcome.recipient, &outcome.reply);
+    Asked asked = ask(Stage::result, outcome.recipient, &outcome.reply, outcome.remote);
     if (!asked) continue;
     Decision decision = co_await decide(std::move(asked));
     if (outcome.outcome == Outcome::delivered) continue;
@@ -301,16 +305,16 @@ Delivery::Next Delivery::replace_connection(bool used) {
   Reply why = conversation_->machine().problem();
   if (why.code == 0) why = local_reply(451, {4, 5, 0}, conversation_->remote() + " sends more replies than it got commands");
   if (used) ++context_.counters.stale;
-  else note_host_failure(conversation_->remote(), why, true);
+  else note_host_failure(conversation_->remote(), why, Fault::conversation);
   conversation_.reset();
   return used ? Next::again : Next::another_host;
 }
 
-void Delivery::note_host_failure(const std::string& remote, const Reply& why, bool greeted) {
-  context_.hosts.failed(remote, context_.loop.now());
+void Delivery::note_host_failure(const std::string& remote, const Reply& why, Fault fault) {
+  if (fault != Fault::policy) context_.hosts.failed(remote, context_.loop.now());
   walk_.failures().add(why);
   ++context_.counters.connections_failed;
-  context_.log.write(greeted ? events::kAttemptFailed : events::kConnectionFailed,
+  context_.log.write(fault == Fault::connection ? events::kConnectionFailed : events::kAttemptFailed,
                      {{"destination", lease_.destination->name}, {"remote", remote}, {"reply", why.joined()}});
 }
 

@@ -30,7 +30,7 @@ class Delivery {
   Task<Next> work();
   Task<bool> take_attempt();
   Task<void> perform();
-  Asked ask(Stage stage, uint32_t recipient, const Reply* reply);
+  Asked ask(Stage stage, uint32_t recipient, const Reply* reply, std::string_view remote);
   Task<Decision> decide(Asked asked);
   Task<void> ask_attempt_hooks();
   bool rerouted(const Decision& decision, RecipientOutcome& outcome) const;
@@ -47,7 +47,8 @@ class Delivery {
   void collect();
   Task<void> ask_result_hooks();
   Next replace_connection(bool used);
-  void note_host_failure(const std::string& remote, const Reply& why, bool greeted);
+  enum class Fault : uint8_t { connection, conversation, policy };  // policy: of this destination; others may use the host
+  void note_host_failure(const std::string& remote, const Reply& why, Fault fault);
   void close_attempt();
   void give_up_attempt();
   void end(LeaseEnd how, Reply failure);

@@ -56,7 +56,7 @@ RecipientOutcome judged(RecipientOutcome said, const Reply& otherwise, const std
 
 Task<Delivery::Next> Delivery::visit_plugin(Target target) {
   if (!context_.deliver_port || !context_.deliver_port->offers(target.plugin)) {
-    note_host_failure(target.text(), local_reply(451, {4, 3, 5}, "No plugin " + target.plugin + " delivers here"), false);
+    note_host_failure(target.text(), local_reply(451, {4, 3, 5}, "No plugin " + target.plugin + " delivers here"), Fault::connection);
     co_return Next::another_host;
   }
   bool free = co_await admitted(target, Source());
@@ -77,7 +77,7 @@ Task<Delivery::Next> Delivery::work_with_plugin() {
     untried_ = Reply();
     co_await perform();
     if (!pending_.empty()) {
-      note_host_failure(plugin_->text(), untried_, true);
+      note_host_failure(plugin_->text(), untried_, Fault::conversation);
       co_return Next::another_host;
     }
     context_.hosts.worked(plugin_->text());

@@ -315,6 +315,8 @@ TEST_CASE("hooks hold an attempt back, and reclassify what a next hop said") {
   softened.says("RCPT", "550 5.7.1 your address has a bad name\r\n");
   softened.rig.hook(Stage::result, [](HookCall& call) {
     CHECK(call.subject().reply->code == 550);
+    CHECK(call.subject().remote.starts_with("127.0.0.1 [127.0.0.1]:"));
+    CHECK(call.subject().attempts == 0);
     Verdict verdict;
     verdict.action = Action::tempfail;
     return verdict;

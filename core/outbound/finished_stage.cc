@@ -12,6 +12,7 @@ void FinishedStage::note(const FinishedRecipient& finished) {
   out.recipient = finished.recipient;
   out.state = finished.state;
   out.destination = finished.destination;
+  out.remote = finished.remote;
   out.reply = finished.reply;
   noted_.push_back(std::move(out));
 }
@@ -26,6 +27,7 @@ void FinishedStage::tell_all() {
     subject.recipient_index = one.recipient;
     subject.reply = &one.reply;
     subject.destination = one.destination;
+    subject.remote = one.remote;
     subject.state = state_name(one.state);
     runner_.tell(Stage::finished, subject);
   }

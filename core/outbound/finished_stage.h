@@ -24,7 +24,7 @@ class FinishedStage {
     std::shared_ptr<const Envelope> envelope;  // one copy for recipients of a message that finish together
     uint32_t recipient = 0;
     RecipientState state = RecipientState::delivered;
-    std::string destination;
+    std::string destination, remote;
     Reply reply;
   };
   void tell_all();

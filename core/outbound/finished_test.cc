@@ -12,7 +12,7 @@ TEST_CASE("hooks are told of each recipient after the queue's work, and see enve
   std::vector<std::string> told;
   Reply reply{550, {5, 1, 1}, {"nobody"}};
   auto finish = [&](const Envelope& envelope, uint32_t recipient, RecipientState state) {
-    stage.note(FinishedRecipient{envelope, recipient, state, "mx:a.test", reply});
+    stage.note(FinishedRecipient{envelope, recipient, state, "mx:a.test", reply, "mx.a.test [192.0.2.1]:25"});
   };
   {
     auto early = rig.message({"a@a.test"});
@@ -25,6 +25,7 @@ TEST_CASE("hooks are told of each recipient after the queue's work, and see enve
     CHECK(subject.origin == &subject.envelope->origin);
     CHECK(subject.reply->code == 550);
     CHECK(subject.destination == "mx:a.test");
+    CHECK(subject.remote == "mx.a.test [192.0.2.1]:25");
     told.push_back(subject.recipient->address.text() + " " + std::to_string(subject.recipient_index) + " " + std::string(subject.state));
     return Verdict();
   });

@@ -211,6 +211,7 @@ void HostWalk::fail_lookup(const std::string& name, DnsStatus status, bool own_d
 }
 
 void HostWalk::add_target(Target target) {
+  target.fallback = fallback_;
   if (seen_.insert(target.text() + "/" + target.argument).second) ready_.push_back(std::move(target));
 }
 

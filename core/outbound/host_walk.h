@@ -20,6 +20,7 @@ struct Target {
   bool mx = false;         // found by MX records, or in their place
   bool secure_mx = false;  // the answer that named it was authentic
   std::string mx_domain;   // whose MX records
+  bool fallback = false;   // of outbound.fallback, not of the destination
   std::string text() const;  // "mx1.example.test [192.0.2.1]:25", "plugin:maildir"
 };
 

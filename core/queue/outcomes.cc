@@ -248,7 +248,7 @@ Task<void> QueueCore::report_failed(uint64_t handle, MessagePtr message,
   }
   if (items_[item].attempts < UINT16_MAX) ++items_[item].attempts;
   for (RecipientOutcome& outcome : failed) {
-    Ending ending{RecipientState::bounced, std::move(outcome.reply), std::move(outcome.remote), {}};
+    Ending ending{RecipientState::bounced, std::move(outcome.reply), std::move(outcome.remote), {}, std::move(outcome.tls)};
     finish(item, message->envelope, outcome.recipient, ending);
   }
   drop_item(item);
@@ -293,7 +293,8 @@ void QueueCore::finish_done(Index item, std::vector<RecipientOutcome>& done, con
     Ending ending{delivered ? RecipientState::delivered : RecipientState::discarded,
                   std::move(outcome.reply),
                   std::move(outcome.remote),
-                  {}};
+                  {},
+                  std::move(outcome.tls)};
     ending.rule = delivered ? std::string() : ending.remote;
     finish(item, envelope, outcome.recipient, ending);
   }
@@ -326,13 +327,14 @@ void QueueCore::finish(Index index, const Envelope& envelope, uint32_t recipient
                               {"tenant", envelope.tenant},
                               {"destination", destination_name(item)},
                               {"remote", ending.remote},
+                              {"tls", ending.tls},
                               {"reply", status.reply},
                               {"attempts", attempts_of(item)},
                               {"delay", delay.count()},
                               {"by", ending.rule}});
   }
   if (on_finished_)
-    on_finished_(FinishedRecipient{envelope, recipient, ending.state, destination_name(item), ending.reply});
+    on_finished_(FinishedRecipient{envelope, recipient, ending.state, destination_name(item), ending.reply, ending.remote});
   record_state(index, recipient, std::move(status));
 }
 

@@ -65,6 +65,7 @@ struct RecipientOutcome {
   Outcome outcome = Outcome::not_tried;  // not_tried: goes back unchanged, counts as no attempt
   Reply reply;                           // remote or local
   std::string remote;                    // "mx1.example.test [192.0.2.1]:25"
+  std::string tls;                       // "TLS1.3 TLS_AES_256_GCM_SHA384"; empty: in clear, or nothing was sent
   bool dsn_relayed = false;              // the next hop took over success notification (it offers DSN)
   std::string next_hop, pool;            // rerouted: at least one
 };
@@ -140,6 +141,7 @@ struct FinishedRecipient {
   RecipientState state = RecipientState::delivered;
   std::string_view destination;
   const Reply& reply;
+  std::string_view remote{};  // who gave the reply; empty: this host
 };
 using OnFinished = std::function<void(const FinishedRecipient&)>;
 

@@ -63,6 +63,7 @@ class QueueCore final : TurnEnd {
     RecipientState state;
     Reply reply;
     std::string remote, rule;
+    std::string tls{};
   };
 
   // intake.cc: messages become items at destinations
