@@ -80,8 +80,8 @@ void compare_fields(const Setting& row, const Json& before, const Json& after,
   for (const Setting& field : row.fields) {
     Json old_column = Json::array();
     Json new_column = Json::array();
-    for (const auto& entry : before) old_column.push_back(entry[std::string(field.name)]);
-    for (const auto& entry : after) new_column.push_back(entry[std::string(field.name)]);
+    for (const auto& entry : before) old_column.push_back(entry.value(std::string(field.name), Json()));
+    for (const auto& entry : after) new_column.push_back(entry.value(std::string(field.name), Json()));
     if (old_column == new_column) continue;
     out.push_back(
         {std::string(row.name) + "[]." + std::string(field.name), row.reloadable && field.reloadable});
