@@ -7,6 +7,7 @@
 #include "net/stream.h"
 #include "plugin/host_support.h"
 #include "plugin/interfaces.h"
+#include "plugin/stream_secure.h"
 #include "plugin/stream_target.h"
 
 namespace veredus {
@@ -66,6 +67,7 @@ Task<Result<std::unique_ptr<Stream>>> connect(LoopServices& services, StreamTarg
   for (const IpAddress& address : *addresses) {
     options.to = Endpoint{address, target.port};
     auto stream = co_await connect_stream(services.loop, options, deadline);
+    if (stream && target.secure) stream = co_await secure_stream(services, std::move(*stream), target.host, deadline);
     if (stream) co_return std::move(*stream);
     last = stream.error();
   }

@@ -18,14 +18,14 @@ void take_addresses(const DnsAnswer& answer, std::vector<IpAddress>& out) {
 
 Result<StreamTarget> parse_stream_target(std::string_view text) {
   StreamTarget out;
-  if (text.starts_with("tls://")) return fail(Errc::unsupported, "no TLS yet");
   if (text.find('\0') != text.npos) return fail(Errc::invalid, "a target with a NUL");
   if (text.starts_with("unix:///")) {
     out.path = text.substr(7);
     if (out.path.size() > kLongestPath) return fail(Errc::invalid, "a path that is too long for a socket");
     return out;
   }
-  if (!text.starts_with("tcp://")) return fail(Errc::invalid, "neither tcp:// nor unix:///");
+  out.secure = text.starts_with("tls://");
+  if (!out.secure && !text.starts_with("tcp://")) return fail(Errc::invalid, "none of tcp://, tls:// and unix:///");
   text.remove_prefix(6);
   size_t colon = text.rfind(':');
   auto port = colon == text.npos ? std::nullopt : parse_uint(text.substr(colon + 1), UINT16_MAX);

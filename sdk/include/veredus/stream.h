@@ -31,7 +31,8 @@ typedef struct vrd_stream_request {
   uint32_t timeout_ms; /**< for the connection: 1 to 60,000 */
   uint32_t idle_ms;    /**< closed when nothing came for so long after something was sent: 1 to 3,600,000 */
   uint32_t zero;       /**< 0 */
-  vrd_str target;      /**< "tcp://HOST:PORT", "unix:///PATH", "tls://HOST:PORT" */
+  vrd_str target;      /**< "tcp://HOST:PORT", "unix:///PATH"; "tls://HOST:PORT": its certificate is checked against
+                            the authorities of the setting `tls.ca` and HOST, and opened() tells VRD_E_IO otherwise */
 } vrd_stream_request;
 
 /** "core.stream/1" */
