@@ -273,8 +273,8 @@ void Exec::command_step(const Step& step) {
   run_ = nullptr;
   token_ = bench_.open_token(std::move(token), kCommandTimeout);
   vrd_err err;
-  vrd_status status = VRD_E_FAULT;
-  guarded(Role::main, found->name, [&] { status = found->run(instance->self, arguments.data(), arguments.size(), token_, &err); });
+  vrd_status status = VRD_E_FAULT;  // the main thread is that of a loop, and this bench has one
+  guarded(Role::loop, found->name, [&] { status = found->run(instance->self, arguments.data(), arguments.size(), token_, &err); });
   if (status == VRD_OK) return;
   end_token(token_, TokenState::answered, [&](Token& mine) {
     mine.status = 70;

@@ -258,6 +258,24 @@ ServiceAsked call(Asking& a) {
   return start(a, read, kServiceTimeout, [&](vrd_pending token) { return table->call(a.shard(), str_of(method), str_of(request), token); });
 }
 
+bool read_policy(const vrd_tls_policy_answer& answer, YAML::Node* out) {
+  static const char* const kModes[] = {"none", "testing", "enforce"};
+  bool none = answer.mode == VRD_TLS_POLICY_NONE;
+  if (answer.mode > VRD_TLS_POLICY_ENFORCE || (!none && answer.mx.len == 0) || (none && answer.mx.len != 0)) return false;
+  (*out)["mode"] = std::string(kModes[answer.mode]);
+  (*out)["mx"] = string_of(answer.mx);
+  (*out)["text"] = string_of(answer.text);
+  (*out)["result"] = string_of(answer.result);
+  (*out)["problem"] = string_of(answer.problem);
+  return true;
+}
+
+ServiceAsked tls_policy(Asking& a) {
+  std::string domain = a.args.IsScalar() ? a.args.Scalar() : a.arg("domain");
+  auto table = static_cast<const vrd_svc_tls_policy_1*>(a.table);
+  return start(a, reader<vrd_tls_policy_answer>(read_policy), kServiceTimeout, [&](vrd_pending token) { return table->find(a.shard(), str_of(domain), token); });
+}
+
 ServiceAsked logsink(Asking& a) {
   auto table = static_cast<const vrd_svc_logsink_1*>(a.table);
   std::string lines = a.args.IsScalar() ? a.args.Scalar() : "";
@@ -274,7 +292,8 @@ struct Row {
 };
 constexpr Row kRows[] = {{"lookup", VRD_SVC_TABLE_1, lookup},      {"deliver", VRD_SVC_DELIVER_1, deliver},   {"route_service", VRD_SVC_ROUTER_1, route},
                          {"auth_service", VRD_SVC_AUTH_1, auth},   {"resolve", VRD_SVC_RESOLVER_1, resolve},  {"store", VRD_SVC_STORE_1, store},
-                         {"call", VRD_SVC_CALL_1, call},           {"logsink", VRD_SVC_LOGSINK_1, logsink}};
+                         {"call", VRD_SVC_CALL_1, call},           {"logsink", VRD_SVC_LOGSINK_1, logsink},
+                         {"tls_policy", VRD_SVC_TLS_POLICY_1, tls_policy}};
 
 const void* provided(const Instance& instance, const char* service) {
   bool listed = false;
