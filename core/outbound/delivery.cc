@@ -78,6 +78,7 @@ Task<void> Delivery::run() {
   }
   pending_.clear();
   if (attempt_) close_attempt();
+  if (passed_on_) co_return end(LeaseEnd::idle, Reply());  // says nothing of what waits at this destination
   end(LeaseEnd::error, std::move(why));
 }
 
@@ -159,6 +160,7 @@ Task<Delivery::Next> Delivery::work() {
     if (!more) break;
     bool used = conversation_->used();
     if (!conversation_->usable()) co_return replace_connection(used);
+    if (demands_more()) co_return co_await pass_on();
     co_await perform();
     if (pending_.empty()) close_attempt();
     if (conversation_->usable() && !attempt_) continue;
@@ -308,6 +310,20 @@ Delivery::Next Delivery::replace_connection(bool used) {
   else note_host_failure(conversation_->remote(), why, Fault::conversation);
   conversation_.reset();
   return used ? Next::again : Next::another_host;
+}
+
+bool Delivery::demands_more() const {
+  return attempt_->message->envelope.require_tls && !conversation_->machine().keeps_tls();
+}
+
+// RFC 8689 4.2.1: what this host does not promise, the next one may.
+Task<Delivery::Next> Delivery::pass_on() {
+  passed_on_ = true;
+  std::string text = "The message must stay encrypted (REQUIRETLS), and " + conversation_->remote() + " cannot promise that";
+  note_host_failure(conversation_->remote(), local_reply(550, {5, 7, 30}, std::move(text)), Fault::policy);
+  co_await conversation_->quit();
+  conversation_.reset();
+  co_return Next::another_host;
 }
 
 void Delivery::note_host_failure(const std::string& remote, const Reply& why, Fault fault) {

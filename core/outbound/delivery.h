@@ -47,6 +47,8 @@ class Delivery {
   void collect();
   Task<void> ask_result_hooks();
   Next replace_connection(bool used);
+  bool demands_more() const;
+  Task<Next> pass_on();
   enum class Fault : uint8_t { connection, conversation, policy };  // policy: of this destination; others may use the host
   void note_host_failure(const std::string& remote, const Reply& why, Fault fault);
   void close_attempt();
@@ -67,7 +69,7 @@ class Delivery {
   AttemptResult result_;                  // of it, so far
   size_t results_shown_ = 0;              // to the hooks
   std::optional<AttemptResult> previous_; // not yet told
-  bool limited_ = false, ended_ = false, hooks_asked_ = false;
+  bool limited_ = false, ended_ = false, hooks_asked_ = false, passed_on_ = false;
 };
 
 Task<void> deliver(OutboundContext& context, Lease lease);

@@ -14,6 +14,7 @@
 #include "net/fake_resolver.h"
 #include "net/listener.h"
 #include "net/stream.h"
+#include "net/tls.h"
 #include "outbound/delivery.h"
 #include "outbound/route_table.h"
 #include "spool/memory_spool.h"
@@ -40,6 +41,9 @@ class NextHopServer {
 
   std::string greeting = "220 sink ESMTP\r\n";
   std::vector<std::string> features = {"PIPELINING", "8BITMIME", "ENHANCEDSTATUSCODES"};
+  std::vector<std::string> inside;         // features after STARTTLS
+  std::shared_ptr<TlsServer> certificates;  // takes STARTTLS
+  std::vector<TlsFacts> handshakes;         // what they settled
   std::function<std::optional<std::string>(const std::string&)> answer;
   uint16_t port = 0;
   bool lmtp;
@@ -59,6 +63,7 @@ class NextHopServer {
     std::unique_ptr<Stream> stream;
     std::vector<std::string> accepted;
     std::string content;
+    bool encrypted = false;
   };
 
   void listen_on(int fd) {
@@ -78,7 +83,7 @@ class NextHopServer {
   }
 
   Task<void> serve(std::unique_ptr<Stream> stream) {
-    Session session{std::move(stream), {}, {}};
+    Session session{std::move(stream), {}, {}, false};
     bool open = co_await say(session, greeting);
     while (open) {
       auto line = co_await until(session, "\r\n");
@@ -109,9 +114,10 @@ class NextHopServer {
     std::string verb = line.substr(0, 4);
     if (verb == "EHLO" || verb == "LHLO") {
       std::string reply = "250-sink\r\n";
-      for (const std::string& feature : features) reply += "250-" + feature + "\r\n";
+      for (const std::string& feature : session.encrypted ? inside : features) reply += "250-" + feature + "\r\n";
       co_return co_await say(session, usual(line, reply + "250 HELP\r\n"));
     }
+    if (line == "STARTTLS" && certificates) co_return co_await take_tls(session);
     if (verb == "DATA") co_return co_await take_data(session);
     if (verb == "BDAT") co_return co_await take_chunk(session, line);
     if (verb == "MAIL") session.accepted.clear();
@@ -119,6 +125,18 @@ class NextHopServer {
     if (verb == "RCPT" && reply[0] == '2') session.accepted.push_back(line.substr(8));
     bool open = co_await say(session, std::move(reply));
     co_return open && verb != "QUIT";
+  }
+  Task<bool> take_tls(Session& session) {
+    std::string reply = usual("STARTTLS", "220 go on\r\n");
+    bool go = reply == "220 go on\r\n";
+    bool open = co_await say(session, std::move(reply));
+    if (!open || !go) co_return open;
+    auto secured = co_await tls_accept(loop_, std::move(session.stream), certificates, OnTlsHello(), patience());
+    if (!secured) co_return false;
+    session.stream = std::move(*secured);
+    session.encrypted = true;
+    handshakes.push_back(session.stream->tls()->facts());
+    co_return true;
   }
   Task<bool> take_data(Session& session) {
     std::string reply = usual("DATA", "354 go on\r\n");

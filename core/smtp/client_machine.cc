@@ -91,7 +91,7 @@ void ClientMachine::refuse_locally() {
   else if (eight_bit_ && !features_.eight_bit) why = local(554, {5, 6, 3}, "The next hop does not take 8-bit content");
   else if (features_.size > 0 && message_->content.size() > features_.size)
     why = local(552, {5, 3, 4}, "The message is larger than the next hop takes");
-  else if (envelope.require_tls && !options_.lmtp && !(options_.verified_tls && features_.require_tls))
+  else if (envelope.require_tls && !keeps_tls())
     why = local(550, {5, 7, 30}, "The message must stay encrypted (REQUIRETLS), and the next hop cannot promise that");
   if (why.code != 0) decide_rest(Fate::refused, ClientPhase::mail, why);
   for (RecipientResult& result : results_) {

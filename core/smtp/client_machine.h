@@ -79,6 +79,7 @@ class ClientMachine {
   const Reply& answer() const { return answer_; }
 
   const PeerFeatures& features() const { return features_; }
+  bool keeps_tls() const { return options_.lmtp || (options_.verified_tls && features_.require_tls); }  // may have mail with REQUIRETLS
   const Reply& banner() const { return banner_; }
   const Reply& problem() const { return problem_; }
   uint64_t replies() const { return replies_; }  // answered so far

@@ -45,6 +45,29 @@ TEST_CASE("the handshake reads features and falls back to HELO") {
   CHECK(never.machine.problem().code == 502);
 }
 
+TEST_CASE("STARTTLS begins the session anew: what was offered before is forgotten, and mail with REQUIRETLS asks for proof and offer") {
+  Client client;
+  client.greet("250-mx\r\n250-STARTTLS\r\n250-SIZE 10\r\n250-AUTH PLAIN\r\n250 REQUIRETLS\r\n");
+  CHECK_FALSE(client.machine.keeps_tls());
+  client.machine.ask_tls();
+  CHECK(client.get("") == "STARTTLS\r\n");
+  CHECK(client.machine.step().phase == ClientPhase::starttls);
+  client.get("220 go on\r\n250-smuggled\r\n250 SIZE 1\r\n");
+  CHECK(client.machine.answer().code == 220);
+  CHECK_FALSE(client.buffer.empty());  // left to the caller, who must not go on
+  client.buffer.clear();
+  client.machine.tls_started(true);
+  CHECK(client.get("") == "EHLO me.test\r\n");
+  CHECK_FALSE(client.machine.features().size_offered);
+  CHECK(client.machine.features().auth.empty());
+  client.get("250-mx\r\n250 REQUIRETLS\r\n");
+  CHECK(client.is(Kind::ready));
+  CHECK(client.machine.keeps_tls());
+  auto strict = changeable();
+  strict->envelope.require_tls = true;
+  CHECK(client.send(strict) == "MAIL FROM:<a@a.test> REQUIRETLS\r\n");
+}
+
 TEST_CASE("greetings that are refusals or no greetings close the connection") {
   for (std::string_view greeting : {"554 no\r\n", "421 later\r\n", "521 never\r\n"}) {
     Client client;
