@@ -22,12 +22,13 @@ Reply Conversation::auth_failed(std::string text) {
   return why;
 }
 
-// Passwords and tokens are shown to a next hop inside TLS only; a loopback or a socket needs none.
+// Passwords and tokens are shown to a next hop inside TLS only; a socket of this host needs none. Loopback is no exception: any account of
+// this host may listen there while the right server is away.
 Task<Reply> Conversation::authenticate() {
   auto found = co_await context_.credentials.find(settings_, credentials_, target_.host);
   if (!found) co_return auth_failed(found.error().text);
   const TlsLink* link = stream_->tls();
-  bool confidential = link || !target_.unix_path.empty() || target_.to.ip.is_loopback();
+  bool confidential = link || !target_.unix_path.empty();
   SaslBinding binding;
   if (link) binding = {"tls-exporter", link->channel_binding("tls-exporter")};
   const auto& offered = machine_.features().auth;

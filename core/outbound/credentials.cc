@@ -40,6 +40,10 @@ void add_field(std::string& form, std::string_view name, std::string_view value)
   form += (form.empty() ? "" : "&") + std::string(name) + "=" + form_encoded(value);
 }
 
+std::string source_of(const CredentialSettings& entry) {
+  return entry.token_url + "\n" + entry.client_id + "\n" + entry.client_secret_file + "\n" + entry.refresh_token_file + "\n" + entry.scope;
+}
+
 // RFC 6749 6 with a refresh token, 4.4 without.
 Result<std::string> token_form(const CredentialSettings& entry) {
   std::string form;
@@ -97,7 +101,7 @@ Task<Result<SaslCredentials>> CredentialStore::from_table(CredentialSettings ent
 Task<Result<std::string>> CredentialStore::token(CredentialSettings entry, std::string name) {
   for (int round = 0; round < 2; ++round) {
     Token& known = tokens_[name];
-    if (!known.value.empty() && loop_.now() < known.until) co_return known.value;
+    if (!known.value.empty() && loop_.now() < known.until && known.source == source_of(entry)) co_return known.value;
     if (!known.fetching) {
       auto mine = std::make_shared<Event>(loop_);
       known.fetching = mine;
@@ -135,6 +139,7 @@ Task<Status> CredentialStore::fetch(CredentialSettings entry, std::string name) 
   life = std::clamp<int64_t>(life, 1, kLongestLife);
   Token& fresh = tokens_[name];
   fresh.value = json["access_token"].get<std::string>();
+  fresh.source = source_of(entry);
   fresh.until = loop_.now() + Millis(1'000 * (life > 2 * kMargin ? life - kMargin : life / 2));
   co_return Status();
 }

@@ -30,7 +30,7 @@ class CredentialStore {
 
  private:
   struct Token {
-    std::string value;
+    std::string value, source;  // source: the endpoint and who asked; other settings want another token
     MonoTime until{};
     std::shared_ptr<Event> fetching;  // set when somebody's fetch has ended
     std::string problem;

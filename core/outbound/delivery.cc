@@ -102,12 +102,12 @@ Task<Delivery::Next> Delivery::converse(Target target, Source source) {
     note_host_failure(target.text(), security.refusal, Fault::policy);
     co_return Next::another_host;
   }
-  if (!security.required && context_.tls_memory.prefers_clear(target.text(), context_.loop.now())) security.wanted = false;
+  if (!security.required && security.wanted && context_.tls_memory.prefers_clear(target.text(), context_.loop.now())) security.go_clear();
   std::string name = target.text();
   std::string credentials = target.fallback ? std::string() : lease_.destination->credentials;  // which are for hosts of the route
   conversation_ = std::make_unique<Conversation>(context_, lease_.settings, std::move(target), std::move(source), std::move(security), std::move(credentials));
   Reply why = co_await conversation_->open();
-  bool settled = !conversation_->security().told.result.empty();
+  bool settled = !conversation_->security().told.result.empty() && conversation_->machine().banner().positive();
   if (settled) tell_connected(conversation_->security(), name);
   if (why.code != 0) {
     bool clear_next = conversation_->better_in_clear();

@@ -117,6 +117,7 @@ TEST_CASE("after STARTTLS the next hop is greeted anew, and nothing that it said
 
 TEST_CASE("a handshake that fails where nothing demands it is made up for in clear, and not tried again for a while") {
   Secured one;
+  one.hear();
   one.certify(one.h1, "h1.test");
   one.h1.answer = [](const std::string& line) -> std::optional<std::string> {
     if (line == "STARTTLS") return "220 go\r\n\x15\x03\x03\x00\x02\x02\x28";
@@ -128,6 +129,12 @@ TEST_CASE("a handshake that fails where nothing demands it is made up for in cle
   one.deliver();
   CHECK(one.rig.outcome() == Outcome::delivered);
   CHECK(one.h1.count("STARTTLS") == 1);
+  REQUIRE(one.heard.size() == 3);  // all three are told as failures
+  for (const OutboundTls& told : one.heard) CHECK(told.result == "validation-failure");
+  one.h1.greeting = "554 5.3.2 away\r\n";
+  one.deliver();
+  CHECK(one.heard.size() == 3);  // nothing was said that TLS could secure
+  one.h1.greeting = "220 back\r\n";
   one.level("encrypt");
   one.deliver();
   CHECK(one.h1.count("STARTTLS") == 2);
@@ -284,4 +291,44 @@ TEST_CASE("a message with REQUIRETLS does not take a connection from those that 
   CHECK(one.rig.outcome(1) == Outcome::permanent);
   CHECK(one.rig.ended == LeaseEnd::idle);
   CHECK(one.h1.connections == 1);
+}
+
+TEST_CASE("a password is shown inside TLS only, also on loopback") {
+  for (bool encrypted : {false, true}) {
+    Secured one;
+    CredentialSettings account;
+    account.user = "ann";
+    account.password = "pencil";
+    one.rig.settings.credentials["account"] = account;
+    one.rig.settings.routes[0].credentials = "account";
+    one.h1.features = {"AUTH PLAIN LOGIN"};
+    one.h1.inside = {"AUTH PLAIN"};
+    if (encrypted) one.certify(one.h1, "h1.test");
+    if (encrypted) one.h1.features.emplace_back("STARTTLS");
+    one.h1.answer = [](const std::string& line) { return line.starts_with("AUTH") ? std::optional<std::string>("235 2.7.0 ok\r\n") : std::nullopt; };
+    one.deliver();
+    CHECK(one.h1.saw("AUTH PLAIN AGFubgBwZW5jaWw=") == encrypted);
+    CHECK(one.h1.saw("AUTH") == encrypted);
+    CHECK(one.h1.saw("MAIL") == encrypted);
+    if (!encrypted) CHECK(one.rig.failure.joined().find("4.7.8 No authentication to h1.test") != std::string::npos);
+  }
+}
+
+TEST_CASE("a next hop that refuses the password, or is not sure, keeps the mail waiting") {
+  for (const char* answer : {"535 5.7.8 no\r\n", "454 4.7.0 not now\r\n", "334 !!!\r\n", "CLOSE"}) {
+    Secured one;
+    CredentialSettings account;
+    account.user = "ann";
+    account.password = "pencil";
+    one.rig.settings.credentials["account"] = account;
+    one.rig.settings.routes[0].credentials = "account";
+    one.certify(one.h1, "h1.test");
+    one.h1.inside = {"AUTH PLAIN"};
+    one.h1.answer = [&](const std::string& line) { return line.starts_with("AUTH") ? std::optional<std::string>(answer) : std::nullopt; };
+    one.deliver();
+    CHECK(one.rig.failure.temporary());
+    CHECK(one.rig.outcomes.empty());
+    CHECK_FALSE(one.h1.saw("MAIL"));
+    CHECK_FALSE(one.rig.lines.has("pencil"));
+  }
 }

@@ -27,7 +27,12 @@ struct Security {
   OutboundTls told;  // what is known so far
   Reply refusal;     // code != 0: this host must not be used
 
-  bool proves_peer() const { return required && check != Check::none; }
+  // A handshake that nothing demands failed lately: this connection, too, counts as one that could not be secured.
+  void go_clear() {
+    wanted = false;
+    told.result = "validation-failure";
+    told.problem = "sent in clear, as a handshake with it failed a short while ago";
+  }
 };
 
 Task<Security> find_security(OutboundContext& context, SettingsPtr settings, std::shared_ptr<const Destination> destination, Target target);
