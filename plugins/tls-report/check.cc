@@ -128,6 +128,8 @@ Checked check_report(std::string_view text) {
     size_t at = std::min(error.byte, text.size());
     size_t line = 1 + static_cast<size_t>(std::count(text.begin(), text.begin() + static_cast<long>(at), '\n'));
     out.problems.push_back({line, "the report is no JSON"});
+  } catch (const json::exception&) {  // a number that no program can hold
+    out.problems.push_back({0, "the report is JSON with a number that is too large"});
   }
   return out;
 }

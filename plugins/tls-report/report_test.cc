@@ -130,7 +130,7 @@ TEST_CASE("reports of others: what is wrong, and where") {
     const char *text, *part;
   };
   const std::string good = report_json(report());
-  for (const Case& one : {Case{"", "no JSON"}, {"{\n\"a\": 1,\n}", "no JSON"}, {"[]", "no JSON object"}, {"{}", "'organization-name' is missing"}, {"{\"policies\": []}", "'policies' is empty"}}) {
+  for (const Case& one : {Case{"", "no JSON"}, {"{\n\"a\": 1,\n}", "no JSON"}, {"[]", "no JSON object"}, {"{\"a\": 1e999}", "number"}, {"{}", "'organization-name' is missing"}, {"{\"policies\": []}", "'policies' is empty"}}) {
     Checked checked = check_report(one.text);
     REQUIRE(!checked.valid());
     bool there = false;
@@ -150,6 +150,11 @@ TEST_CASE("reports of others: what is wrong, and where") {
     CAPTURE(pointer);
     CHECK(!with(pointer, value).valid());
   }
+}
+
+TEST_CASE("domains, not addresses") {
+  for (const char* text : {"b.test", "b", "a-b.1.test", "_x.test"}) CHECK(is_domain(text));
+  for (const char* text : {"", "127.0.0.1", "::1", ".test", "b.test.", "a..b", "A.test", "a/b"}) CHECK(!is_domain(text));
 }
 
 TEST_CASE("days of UTC") {

@@ -162,7 +162,8 @@ vrd::Task<Sender::Outcome> Sender::send_to(Report report, std::string json, std:
     if (!again.ok()) co_return Outcome{false, "core.kv does not answer"};
   }
   std::string problem = co_await deliver(report, std::move(json), uri);
-  co_await host_.kv(kKvPatience).put(mark, problem.empty() ? "sent" : "failed", kKeep);
+  const char* outcome = problem.empty() ? "sent" : "failed";
+  co_await host_.kv(kKvPatience).put(mark, outcome, kKeep);
   if (problem.empty()) {
     counters_.sent.add();
     host_.info("sent", {{"domain", report.domain}, {"day", report.day}, {"to", shown_uri(uri)}, {"report", report.id}});

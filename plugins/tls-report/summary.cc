@@ -111,7 +111,8 @@ std::optional<Summary> decoded(std::string_view text) {
 
 bool is_domain(std::string_view text) {
   if (text.empty() || text.size() > 240 || text.front() == '.' || text.back() == '.' || text.find("..") != text.npos) return false;
-  return text.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-_.") == text.npos;
+  bool address = text.substr(text.rfind('.') + 1).find_first_not_of("0123456789") == text.npos;  // of a route to one
+  return !address && text.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-_.") == text.npos;
 }
 
 std::vector<std::string> lines_of(std::string_view text) {
