@@ -10,7 +10,7 @@ namespace {
 constexpr milliseconds kDnsPatience{10'000};
 constexpr int64_t kDay = 86'400'000;
 constexpr uint32_t kPage = 500;
-constexpr int64_t kClaim = 30 * 60'000;  // another that began and did not come back loses the report after this
+constexpr int64_t kClaim = 10 * 60'000;  // another that began and did not come back loses the report after this
 constexpr size_t kMostDetailsSent = 1'000;
 
 uint64_t hash_of(std::string_view text) {
@@ -134,9 +134,10 @@ vrd::Task<Sender::Outcome> Sender::send_domain(std::string day, std::string doma
     size_t first = held.find(' '), second = held.rfind(' ');
     if (held == "done" || first == held.npos || second == first) co_return Outcome{true, "was sent before"};
     bool mine = held.substr(0, first) == me_, over = std::strtoll(held.c_str() + second, nullptr, 10) < now;
-    bool of_this_host = held.starts_with(options_.author.submitter + "-");
-    if (!mine && !over && !of_this_host) co_return Outcome{false, "another node is about to send it"};
+    if (!mine && !over) co_return Outcome{false, "another process has begun to send it"};
     report.id = held.substr(first + 1, second - first - 1);
+    vrd::KvResult renewed = co_await host_.kv(kKvPatience).put("s/" + name, me_ + " " + report.id + " " + std::to_string(now + kClaim), kKeep);
+    if (!renewed.ok()) co_return Outcome{false, "core.kv does not answer"};
   }
   report.summary = co_await gather(day, domain);
   if (report.summary.empty()) co_return Outcome{false, "what was counted cannot be read now"};
