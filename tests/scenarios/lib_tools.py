@@ -106,7 +106,9 @@ class Sink:
         return self.arrivals()
 
     def ids(self):
-        """X-Load-Id of every message, in order."""
+        """X-Load-Id of every message, in order. The sink writes its list now and then, and before it tells its counts."""
+        if self.process.poll() is None:
+            self.counts()
         with open(os.path.join(self.dir, "ids"), encoding="utf-8") as file:
             return [line.split("\t")[1] for line in file.read().splitlines()]
 
