@@ -22,6 +22,8 @@ class Plan:
     routes: list = field(default_factory=list)  # (domain, address of the next hop)
     dead_routes: list = field(default_factory=list)  # (domain, port nobody listens on)
     sink_options: tuple = ()
+    certificate: bool = False  # offer STARTTLS
+    tls: str = "none"  # how connections to the next hop are secured
     plugins: int = 0  # that answer "next" at every stage
     sink_port: int = 0
 

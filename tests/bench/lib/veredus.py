@@ -21,8 +21,8 @@ FRAGMENT = """core:
 class Veredus:
     name = "veredus"
 
-    def __init__(self, scratch, build):
-        self.base = os.path.join(scratch, "veredus")
+    def __init__(self, scratch, build, directory="veredus"):
+        self.base = os.path.join(scratch, directory)
         self.conf = os.path.join(self.base, "conf.d")
         self.build = build
         self.log = os.path.join(self.base, "log")
@@ -55,9 +55,20 @@ class Veredus:
         lines = "".join(f'    - {{ match: "{match}", to: ["smtp://{hop}"] }}\n' for match, hop in routes)
         with open(os.path.join(self.conf, "00-core.yaml"), "w", encoding="ascii") as file:
             file.write(FRAGMENT.format(base=self.base, port=port, retry=plan.retry, routes=lines))
+            file.write(f"  tls:\n    outbound: {plan.tls}\n")
+            if plan.certificate:
+                file.write(f"    certificates: [{{ cert: {self._certificate()}.pem, key: {self._certificate()}.key }}]\n")
         for number in range(plan.plugins):
             with open(os.path.join(self.conf, f"{number + 10}-next.yaml"), "w", encoding="ascii") as file:
                 file.write(f"plugin: next\ninstance: n{number}\n")
+
+    def _certificate(self):
+        """A certificate with an elliptic key, made once; the path without its ending."""
+        path = os.path.join(self.base, "tls")
+        if not os.path.exists(path + ".pem"):
+            subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30", "-subj", "/CN=veredus.bench.test",
+                            "-keyout", path + ".key", "-out", path + ".pem"], check=True, capture_output=True)
+        return path
 
     def command(self):
         os.environ["VEREDUS_PLUGINS"] = os.path.join(self.build, "core/plugin/test_plugins")

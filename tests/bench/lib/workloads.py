@@ -1,11 +1,13 @@
 """The workloads of the benchmark. Each is a function of (bench, servers) that yields rows of results; the number of
 messages differs by server, so that each run takes a comparable time and not a comparable amount of mail."""
 import itertools
+import os
 import statistics
+import subprocess
 import time
 
 from accounting import pss_bytes, settle
-from harness import Plan
+from harness import Plan, Running
 from tools import free_port, wait_for
 
 PIPELINED = ["--pipelining"]
@@ -65,6 +67,47 @@ def ten_plugins(bench, servers):
         yield {**median_row(rates[0]), "note": "no plugin"}
         yield {**median_row(rates[10]), "relative_rate": statistics.median(ratios),
                "note": f"ten plugins; CPU a message x {statistics.median(costs):.2f}, pairs {min(ratios):.2f} to {max(ratios):.2f}"}
+
+
+def tls_handshakes(bench, servers):
+    """Handshakes and idle connections of our TLS against a bare GnuTLS server, both in one program (core/net/tls_bench.cc)."""
+    for server in servers:
+        if server.name != "veredus":
+            continue
+        subprocess.run(["ninja", "-C", server.build, "core/net/tls_bench"], check=True, capture_output=True)
+        done = subprocess.run([os.path.join(server.build, "core/net/tls_bench"), str(bench.scaled(2000)), str(bench.scaled(1000))],
+                              check=True, capture_output=True, text=True, timeout=600)
+        for line in done.stdout.splitlines():
+            yield {"server": server.name, "note": line}
+
+
+def tls_relay(bench, servers, size="100KiB", messages=6000):
+    """One daemon relays to another, in clear and over TLS; the second gives everything to the sink. Turn about, so that both ways meet the
+    same machine; the figure is the median of the pairs."""
+    options = [*PIPELINED, "--connections", 20, "--size", size]
+    ours = [server for server in servers if server.name == "veredus"]
+    for server in ours:
+        rows, ratios = {"none": [], "encrypt": []}, []
+        for pair in range(5):
+            for level in (("none", "encrypt") if pair % 2 else ("encrypt", "none")):
+                rows[level].append(relay_through_two(bench, server, level, options, bench.scaled(messages)))
+            ratios.append(rows["encrypt"][-1]["rate"] / max(rows["none"][-1]["rate"], 1))
+        yield {**median_row(rows["none"]), "note": "in clear"}
+        yield {**median_row(rows["encrypt"]), "relative_rate": statistics.median(ratios), "note": f"over TLS; pairs {min(ratios):.2f} to {max(ratios):.2f}"}
+
+
+def relay_through_two(bench, server, level, options, messages):
+    first = type(server)(bench.scratch, server.build, "veredus-first")
+    with bench.running(server, Plan(certificate=True)) as last:
+        first.configure(free_port(), Plan(sink_port=server.port, tls=level))
+        with bench.caged(first) as cage:
+            run = Running(bench, first, last.sink, cage)
+            run.warm_up(options, 200)
+            return run.measure(options, messages)
+
+
+def tls_relay_small(bench, servers):
+    yield from tls_relay(bench, servers, "4KiB", 30000)
 
 
 def median_row(rows):
@@ -159,6 +202,9 @@ ALL = {
     "100k": ("100 KiB, 20 connections", large),
     "one-each": ("4 KiB, one message a connection, 20 at a time", one_each),
     "plugins": ("4 KiB, 100 connections, ten plugins at every stage against none", ten_plugins),
+    "tls-handshake": ("TLS handshakes and idle connections against a bare GnuTLS server", tls_handshakes),
+    "tls-100k": ("100 KiB, 20 connections, from one daemon to another, in clear and over TLS", tls_relay),
+    "tls-4k": ("4 KiB, 20 connections, from one daemon to another, in clear and over TLS", tls_relay_small),
     "idle": ("idle connections", idle),
     "dead-queue": ("200,000 queued for a dead destination, others flow, start-up with that spool", dead_queue),
     "production": ("like production", production),
