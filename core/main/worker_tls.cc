@@ -3,37 +3,17 @@
 
 #include "log/events.h"
 #include "main/own_tlsa.h"
+#include "main/tls_options.h"
 #include "main/worker_graph.h"
 
 namespace veredus {
 
 namespace {
 
+constexpr Millis kAlmostOver{3 * 86'400'000};
 constexpr Millis kLookAgain{3'000};
 constexpr Millis kDnsPatience{5'000};
 constexpr Seconds kAskAgain{3'600};  // DNS whether the certificates in use still fit
-
-std::string place_of(const Settings& settings, size_t index) {
-  for (const std::string& name : {"tls.certificates[" + std::to_string(index) + "]", std::string("tls.certificates")})
-    if (auto place = settings.origins.find(name); place != settings.origins.end()) return place->second;
-  return {};
-}
-
-TlsServerOptions options_of(const Settings& settings, WorkPool& pool) {
-  TlsServerOptions out;
-  for (size_t i = 0; i < settings.tls.certificates.size(); ++i) {
-    const CertificateSettings& pair = settings.tls.certificates[i];
-    out.certificates.push_back({pair.cert, pair.key, place_of(settings, i)});
-  }
-  out.table = settings.tls.certificate_table;
-  out.cache = settings.tls.certificate_cache;
-  out.priority = settings.tls.priority;
-  out.client_ca = settings.tls.client_ca;
-  out.ask_client = settings.tls.ask_client;
-  out.tickets = settings.tls.tickets;
-  out.pool = &pool;
-  return out;
-}
 
 }  // namespace
 
@@ -43,7 +23,9 @@ Result<std::shared_ptr<TlsServer>> WorkerGraph::make_tls(SettingsPtr settings, s
     auto tell = [this, refused, text = std::move(text)] { main_log_.log.write(refused ? events::kTlsRefused : events::kTlsAttention, {{"text", text}}); };
     loops_[0]->post_call(std::move(tell));
   };
-  return TlsServer::make(options_of(*settings, pool_), tables_, std::move(report), clock_, before.get());
+  TlsServerOptions options = tls_server_options(*settings);
+  options.pool = &pool_;
+  return TlsServer::make(std::move(options), tables_, std::move(report), clock_, before.get());
 }
 
 void WorkerGraph::use_tls(std::shared_ptr<TlsServer> fresh) {
@@ -90,6 +72,8 @@ Task<void> WorkerGraph::tell_contradictions() {
   OwnTlsa own = co_await look_up_own_tlsa(workers_[0]->resolver, settings_, Deadline::in(*loops_[0], kDnsPatience));
   for (const TlsServer::CertificateInfo& one : all) {
     std::string problem = contradiction(own, one, all, settings_->hostname, clock_.wall());
+    if (one.expires - clock_.wall() < kAlmostOver)
+      main_log_.log.write(events::kTlsAttention, {{"text", "certificate " + one.file + " is in use and expires on " + iso8601(one.expires).substr(0, 10) + "; renew it"}});
     if (!problem.empty()) main_log_.log.write(events::kTlsTlsaMismatch, {{"file", one.file}, {"text", problem}});
   }
 }

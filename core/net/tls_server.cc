@@ -87,14 +87,13 @@ class CertificateCache {
     std::shared_ptr<const TlsPair> pair;
     TlsCredentials credentials;
   };
+  // The files are looked at without the lock.
   TlsCredentials find(const std::string& name, const std::string& value) {
-    std::lock_guard lock(mutex_);
-    auto place = places_.find(name);
-    if (place == places_.end() || place->second->second.value != value) return nullptr;
-    const TlsPair& pair = *place->second->second.pair;
-    if (stamp_of(pair.cert_path) != pair.cert_stamp || stamp_of(pair.key_path) != pair.key_stamp) return nullptr;
-    order_.splice(order_.begin(), order_, place->second);
-    return place->second->second.credentials;
+    Entry known = take_note(name);
+    if (!known.pair || known.value != value) return nullptr;
+    const TlsPair& pair = *known.pair;
+    bool same = stamp_of(pair.cert_path) == pair.cert_stamp && stamp_of(pair.key_path) == pair.key_stamp;
+    return same ? known.credentials : nullptr;
   }
   void put(const std::string& name, Entry entry) {
     std::lock_guard lock(mutex_);
@@ -110,16 +109,26 @@ class CertificateCache {
   }
 
  private:
+  Entry take_note(const std::string& name) {
+    std::lock_guard lock(mutex_);
+    auto place = places_.find(name);
+    if (place == places_.end()) return Entry();
+    order_.splice(order_.begin(), order_, place->second);
+    return place->second->second;
+  }
+
   std::mutex mutex_;
   size_t most_;
   std::list<std::pair<std::string, Entry>> order_;
   std::unordered_map<std::string, decltype(order_)::iterator> places_;
 };
 
-// The key that tickets are made with; GnuTLS derives the keys in use from it, a new one each period.
+// The key that tickets are made with; GnuTLS derives the keys in use from it, a new one each period. After some periods another one takes
+// its place, so that nothing that could open old tickets is kept.
 struct TicketKey {
   gnutls_datum_t data{};
-  TicketKey() { gnutls_session_ticket_key_generate(&data); }
+  MonoTime made{};
+  explicit TicketKey(MonoTime now) : made(now) { gnutls_session_ticket_key_generate(&data); }
   ~TicketKey() {
     gnutls_memset(data.data, 0, data.size);
     gnutls_free(data.data);
@@ -157,7 +166,7 @@ class FileTlsServer final : public TlsServer {
   }
   bool files_changed() const override {
     Pairs pairs = table()->pairs;
-    return std::any_of(pairs.begin(), pairs.end(), [&](const auto& pair) { return wants_look(*pair); });
+    return key_is_old() || std::any_of(pairs.begin(), pairs.end(), [&](const auto& pair) { return wants_look(*pair); });
   }
   void look_for_changes(const Accept& accept) override;
 
@@ -169,6 +178,19 @@ class FileTlsServer final : public TlsServer {
     std::lock_guard lock(mutex_);
     table_ = std::move(fresh);
   }
+  std::shared_ptr<TicketKey> tickets() const {
+    std::lock_guard lock(mutex_);
+    return tickets_;
+  }
+  bool key_is_old() const {
+    constexpr int kPeriodsOfKey = 8;
+    auto key = tickets();
+    return key && clock.mono() - key->made > options.tickets * kPeriodsOfKey;
+  }
+  void use(std::shared_ptr<TicketKey> fresh) {
+    std::lock_guard lock(mutex_);
+    tickets_ = std::move(fresh);
+  }
   Task<Result<TlsCredentials>> choose(Loop& loop, std::string name);
   Task<Result<TlsCredentials>> from_table(Loop& loop, std::string name, std::string value);
 
@@ -177,12 +199,12 @@ class FileTlsServer final : public TlsServer {
   const Report report;
   const Clock& clock;
   std::shared_ptr<Priority> priority;
-  std::shared_ptr<TicketKey> tickets;
   CertificateCache cache;
 
  private:
   mutable std::mutex mutex_;  // for the moment of taking the pointer
   std::shared_ptr<const CertificateTable> table_;
+  std::shared_ptr<TicketKey> tickets_;
   struct Refused {  // as the files were then
     FileStamp cert, key;
     MonoTime again;  // not looked at before, unless the files change
@@ -210,7 +232,7 @@ Result<std::shared_ptr<TlsServer>> TlsServer::make(TlsServerOptions options, Tab
   if (!table) return table.error();
   out->use(std::move(*table));
   const auto* old = static_cast<const FileTlsServer*>(before);
-  if (out->options.tickets.count() > 0) out->tickets = old && old->tickets ? old->tickets : std::make_shared<TicketKey>();
+  if (out->options.tickets.count() > 0) out->use(old && old->tickets() ? old->tickets() : std::make_shared<TicketKey>(clock.mono()));
   return std::shared_ptr<TlsServer>(std::move(out));
 }
 
@@ -240,6 +262,7 @@ Result<std::shared_ptr<const TlsPair>> FileTlsServer::renewed(const TlsPair& pai
 }
 
 void FileTlsServer::look_for_changes(const Accept& accept) {
+  if (key_is_old()) use(std::make_shared<TicketKey>(clock.mono()));
   Pairs pairs = table()->pairs;
   bool changed = false;
   for (auto& pair : pairs) {
@@ -315,9 +338,9 @@ void configure(TlsStream& stream, ServerHolds& holds) {
   gnutls_datum_t protocol{smtp, 4};
   gnutls_priority_set(session, server.priority->handle);
   gnutls_alpn_set_protocols(session, &protocol, 1, GNUTLS_ALPN_MANDATORY);
-  if (server.tickets) {
+  if (auto tickets = server.tickets()) {
     gnutls_db_set_cache_expiration(session, static_cast<int>(std::chrono::duration_cast<Seconds>(server.options.tickets).count()));
-    gnutls_session_ticket_enable_server(session, &server.tickets->data);
+    gnutls_session_ticket_enable_server(session, &tickets->data);
   }
   bool ask = server.options.ask_client || !server.options.client_ca.empty();
   gnutls_certificate_server_set_request(session, ask ? GNUTLS_CERT_REQUEST : GNUTLS_CERT_IGNORE);

@@ -266,6 +266,16 @@ TEST_CASE("octets that come one by one, and in pieces of the size of a record's 
   }
 }
 
+TEST_CASE("the key behind tickets is replaced when it is old") {
+  Rig rig;
+  rig.pair("a", make_certificate({}));
+  rig.options.tickets = Millis(1);
+  REQUIRE(rig.start().empty());
+  while (!rig.server->files_changed()) rig.loop.run_turn(Millis(1));
+  rig.server->look_for_changes();
+  CHECK_FALSE(rig.server->files_changed());
+}
+
 TEST_CASE("a client of another protocol is refused") {
   Rig rig;
   rig.pair("a", make_certificate({}));
