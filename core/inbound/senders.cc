@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "base/text.h"
+#include "mail/address.h"
 
 namespace veredus {
 
@@ -37,7 +38,8 @@ const SenderSettings* entry_for(const std::vector<SenderSettings>& entries, std:
 Task<SenderRight> may_send_as(Loop& loop, SettingsPtr settings, TablePort* tables, std::string account, std::string sender) {
   const AuthSettings& rules = settings->auth;
   if (sender.empty()) co_return SenderRight::allowed;
-  std::string address = lowered(sender);
+  auto parsed = Address::parse(sender);
+  std::string address = lowered(parsed ? parsed->key() : sender);  // "ann"@a.test is ann@a.test
   size_t at = address.rfind('@');
   std::array<std::string, 3> keys{address, at == std::string::npos ? std::string() : address.substr(at), "*"};
   for (const std::string& key : keys) {

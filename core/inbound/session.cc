@@ -42,6 +42,7 @@ Session::Session(SessionContext& context, std::unique_ptr<Stream> stream, Listen
       ticket_(std::move(ticket)),
       hooks_(context.runner.begin()) {
   context_.enlist(*this);
+  origin_.session = context_.next_session();
   origin_.client = stream_->peer();
   origin_.listener = listener_.address.text();
   local_ = stream_->local().ip;
@@ -78,9 +79,12 @@ Task<bool> Session::open() {
   if (listener_.proxy) {
     bool known = co_await read_proxy_header();
     if (!known) co_return false;
+    co_await find_admission();
   }
   if (listener_.tls == ListenerTls::implicit) {
-    bool secured = context_.tls && co_await secure();
+    bool admitted = admission_ == Admission::ok && context_.tls;
+    if (!admitted) co_return note_refused(context_.tls ? admission_name(admission_) : "no certificate", {}), false;
+    bool secured = co_await secure();
     if (!secured) co_return false;
   }
   find_rights();
@@ -119,17 +123,20 @@ void Session::take_proxy_header(const ProxyHeader& header) {
   local_ = header.destination.ip;
 }
 
+// Whether the client behind a balancer may have a connection: before it gets the work of a handshake.
+Task<void> Session::find_admission() {
+  if (!context_.table) co_return;
+  Admitted admitted = co_await admit_on(context_.loop, *context_.table, origin_.client.ip);
+  ticket_ = std::move(admitted.ticket);
+  admission_ = admitted.admission;
+}
+
 // Until the banner, every refusal is a reply to the connection itself.
 Task<void> Session::greet() {
   greeted_ = true;
   context_.log.write(events::kSessionConnected,
                      {{"client", origin_.client.text()}, {"listener", origin_.listener}});
-  if (listener_.proxy && context_.table) {
-    Admitted admitted = co_await admit_on(context_.loop, *context_.table, origin_.client.ip);
-    ticket_ = std::move(admitted.ticket);
-    if (admitted.admission != Admission::ok)
-      co_return refuse_connection(admission_reply(admitted.admission), admission_name(admitted.admission));
-  }
+  if (admission_ != Admission::ok) co_return refuse_connection(admission_reply(admission_), admission_name(admission_));
   if (context_.stopping()) co_return refuse_connection(shutting_down(), "shutdown");
   if (settings_->ptr_lookup && context_.resolver) co_await find_client_name();
   hooks_know_ = true;
@@ -155,10 +162,13 @@ Task<void> Session::find_client_name() {
     if (record.address == ip) origin_.client_name = name;
 }
 
-void Session::refuse_connection(Reply reply, std::string_view reason) {
-  context_.log.write(events::kSessionRefused,
-                     {{"client", origin_.client.text()}, {"reason", reason}, {"reply", reply.joined()}});
+void Session::note_refused(std::string_view reason, std::string_view reply) {
+  context_.log.write(events::kSessionRefused, {{"client", origin_.client.text()}, {"reason", reason}, {"reply", reply}});
   ++context_.counters.connections_refused;
+}
+
+void Session::refuse_connection(Reply reply, std::string_view reason) {
+  note_refused(reason, reply.joined());
   end_reason_ = "refused";
   machine_->refuse_connection(std::move(reply));
 }
@@ -171,7 +181,7 @@ ServerOptions Session::machine_options() const {
   options.auth_required = listener_.role == Role::submission;
   options.starttls = listener_.tls == ListenerTls::starttls && context_.tls && context_.tls->offers_tls();
   options.auth_mechanisms = auth_mechanisms(!origin_.tls.empty());
-  options.auth_needs_tls = options.starttls && !auth_mechanisms(true).empty();
+  if (options.starttls) options.auth_inside_tls = auth_mechanisms(true);
   options.xclient = contains(settings_->xclient_networks, origin_.client.ip);
   options.normalise_newlines = settings_->bare_newlines == BareNewlines::normalise &&
                                contains(settings_->normalise_networks, origin_.client.ip);

@@ -1,7 +1,8 @@
 // Session: the coroutine round a ServerMachine. It moves octets between stream and machine, answers the
 // machine's questions by relay rules, limits and hooks, stores messages and hands them to the queue.
-// Session.cc has the conversation, session_tls.cc encryption, session_auth.cc authentication, session_commands.cc the answers before the data, session_message.cc those
-// from the first octet of content on, session_store.cc storing and counting, session_hooks.cc what hooks say.
+// session.cc has the conversation, session_tls.cc encryption, session_auth.cc authentication, session_commands.cc
+// the answers before the data, session_message.cc those from the first octet of content on, session_store.cc
+// storing and counting, session_hooks.cc what hooks say.
 // Belongs to one loop.
 #pragma once
 
@@ -55,6 +56,7 @@ class Session {
   Task<bool> open();
   Task<bool> read_proxy_header();
   void take_proxy_header(const ProxyHeader& header);
+  Task<void> find_admission();
   Task<void> greet();
   Task<void> find_client_name();
   Task<void> linger();
@@ -72,6 +74,7 @@ class Session {
   bool early() { return machine_->early_matters() && stream_->input_pending(); }
   ServerOptions machine_options() const;
   void refuse_connection(Reply reply, std::string_view reason);
+  void note_refused(std::string_view reason, std::string_view reply);
 
   // session_commands.cc
   Task<void> on_helo(AskHelo ask);
@@ -80,7 +83,7 @@ class Session {
   Task<void> on_rcpt();
   Task<void> on_data(bool bdat);
   Task<void> on_other();
-  Reply mail_refusal();
+  Reply mail_refusal(const Address& sender);
   Reply rcpt_refusal(const Recipient& recipient, RelayDecision& decision);
   void refuse_command(Reply reply, const EventDef& event, std::string_view address, bool close = false);
   bool apply_xclient(const Attributes& attributes);
@@ -104,8 +107,13 @@ class Session {
   Task<void> on_auth(AskAuth ask);
   Task<void> on_auth_line(AskAuthLine line);
   Task<void> go_on_with(SaslServerStep step);
+  Task<bool> may_guess(std::string account);
+  Task<void> guessed_wrong(std::string account);
   Task<void> auth_accepted(SaslServerStep step);
-  Task<void> auth_refused(std::string account, std::string reason, Reply reply, bool guessed, bool close = false);
+  enum class AuthEnd : uint8_t { wrong, refused, temporary, blocked };  // wrong: a guess, it counts and costs time
+  Task<void> auth_refused(std::string account, std::string reason, Reply reply, AuthEnd how, bool close = false);
+  void count_auth(uint64_t InboundCounters::Auth::*what);
+  Task<void> auth_blocked(std::string account);
   Task<Reply> sender_refusal(std::string sender);
   Task<Reply> account_refusal(AccountRates::What what, uint32_t limit);
   Task<Reply> from_refusal(std::string header);
@@ -149,6 +157,7 @@ class Session {
   bool settle(Ruling& ruling);
   void keep_lasting(Ruling& ruling);
   void forget_helo();
+  void forget_auth();
   void renew_lasting();
   void apply(std::span<const Edit> edits);
   void tell(Stage stage, const Envelope* envelope);
@@ -158,9 +167,11 @@ class Session {
   std::unique_ptr<Stream> stream_;
   ListenerSettings listener_;
   ConnectionTicket ticket_;
+  Admission admission_ = Admission::ok;
   std::optional<ServerMachine> machine_;
   HookState hooks_;
   std::unique_ptr<SaslServer> sasl_;  // of the AUTH under way
+  bool guess_counted_ = false;        // the client has still to acknowledge that its token is wrong
   std::string tenant_;                // of the account
   std::vector<Edit> auth_edits_;      // of `auth`, for every transaction
   std::vector<Edit> lasting_edits_;  // of `connect`, then of the last `helo`: for every transaction
@@ -177,7 +188,7 @@ class Session {
   std::string out_;  // replies not yet sent
   std::string_view end_reason_ = "quit";
   bool over_ = false, flush_ = false, greeted_ = false, hooks_know_ = false;
-  bool starting_tls_ = false;
+  bool starting_tls_ = false, blocked_before_ = false;
   bool refusal_logged_ = false, tightened_ = false, waiting_ = false, progress_ = true;
   uint32_t messages_ = 0;
   uint64_t octets_ = 0;  // received

@@ -62,22 +62,28 @@ Task<void> Session::on_auth(AskAuth ask) {
   if (std::any_of(offered.begin(), offered.end(), is_plus)) options.binding = {"tls-exporter", channel_of(*stream_)};
   std::optional<std::string> initial;
   if (ask.has_initial) initial = ask.initial == "=" ? std::string() : octets_of_base64(ask.initial);
+  wipe(ask.initial);
   if (ask.has_initial && !initial) co_return machine_->refuse(bad_base64());
-  bool free = !context_.guard || co_await guard_allows(context_.loop, *context_.guard, origin_.client.ip, {});
-  if (!free) co_return co_await auth_refused({}, "too many failures", too_often(), false);
+  bool free = co_await may_guess({});
+  if (!free) co_return co_await auth_blocked({});
   sasl_ = SaslServer::make(mechanism, std::move(options));
   if (!sasl_) co_return machine_->refuse({504, {5, 5, 4}, {"Mechanism is not offered"}});
   origin_.mechanism = std::move(mechanism);
-  SaslServerStep step = sasl_->begin(initial.value_or(std::string()), ask.has_initial);
+  guess_counted_ = false;
+  std::string octets = std::move(initial).value_or(std::string());
+  SaslServerStep step = sasl_->begin(octets, ask.has_initial);
+  wipe(octets);
   co_await go_on_with(std::move(step));
 }
 
 Task<void> Session::on_auth_line(AskAuthLine line) {
   if (!sasl_) co_return machine_->refuse(malformed());
-  if (line.line == "*") co_return co_await auth_refused({}, "cancelled", cancelled(), false);
+  if (line.line == "*") co_return co_await auth_refused({}, "cancelled", cancelled(), AuthEnd::refused);
   auto octets = octets_of_base64(line.line);
-  if (!octets) co_return co_await auth_refused({}, "not base64", bad_base64(), false);
+  wipe(line.line);
+  if (!octets) co_return co_await auth_refused({}, "not base64", bad_base64(), AuthEnd::refused);
   SaslServerStep step = sasl_->answer(*octets);
+  wipe(*octets);
   co_await go_on_with(std::move(step));
 }
 
@@ -87,20 +93,43 @@ Task<void> Session::go_on_with(SaslServerStep step) {
   std::string account;
   while (step.kind == Kind::ask) {
     account = step.question.account;
-    bool free = !context_.guard || co_await guard_allows(context_.loop, *context_.guard, origin_.client.ip, account);
-    if (!free) co_return co_await auth_refused(std::move(account), "too many failures", too_often(), false);
+    bool token = step.question.kind == AuthKind::token;
+    bool free = co_await may_guess(account);
+    if (!free) co_return co_await auth_blocked(std::move(account));
     AuthAnswer answer = co_await context_.auth->check(context_.loop, std::move(step.question), origin_.client.ip.text(),
                                                       Deadline::in(context_.loop, kProviderPatience));
     step = sasl_->told(answer);
+    bool wrong = token && answer.kind == AuthAnswer::Kind::denied && step.kind == Kind::challenge;
+    if (wrong) co_await guessed_wrong(account);  // now: the client may never acknowledge it
   }
   if (step.kind == Kind::challenge) co_return machine_->challenge(base64_of(step.octets));
   if (step.kind == Kind::accepted) co_return co_await auth_accepted(std::move(step));
   if (!step.account.empty()) account = std::move(step.account);
   using Why = SaslServerStep::Why;
-  if (step.why == Why::temporary) co_return co_await auth_refused(std::move(account), step.problem, not_now(), false);
-  if (step.why == Why::malformed) co_return co_await auth_refused(std::move(account), step.problem, malformed(), false);
-  if (step.why == Why::aborted) co_return co_await auth_refused(std::move(account), step.problem, cancelled(), false);
-  co_await auth_refused(std::move(account), step.problem, wrong_credentials(), true);
+  if (step.why == Why::temporary) co_return co_await auth_refused(std::move(account), step.problem, not_now(), AuthEnd::temporary);
+  if (step.why == Why::malformed) co_return co_await auth_refused(std::move(account), step.problem, malformed(), AuthEnd::refused);
+  if (step.why == Why::aborted) co_return co_await auth_refused(std::move(account), step.problem, cancelled(), AuthEnd::refused);
+  co_await auth_refused(std::move(account), step.problem, wrong_credentials(), AuthEnd::wrong);
+}
+
+Task<bool> Session::may_guess(std::string account) {
+  if (!context_.guard) co_return true;
+  co_return co_await guard_allows(context_.loop, *context_.guard, origin_.client.ip, std::move(account));
+}
+
+// Counts a guess, and lets the client wait for the answer.
+Task<void> Session::guessed_wrong(std::string account) {
+  guess_counted_ = true;
+  if (!context_.guard) co_return;
+  Millis delay = co_await guard_failed(context_.loop, *context_.guard, origin_.client.ip, std::move(account));
+  co_await sleep_for(context_.loop, delay);
+}
+
+// Who goes on after having been told so loses the connection.
+Task<void> Session::auth_blocked(std::string account) {
+  Reply reply = too_often();
+  if (std::exchange(blocked_before_, true)) reply.code = 421;
+  co_await auth_refused(std::move(account), "too many failures", std::move(reply), AuthEnd::blocked);
 }
 
 Task<void> Session::auth_accepted(SaslServerStep step) {
@@ -113,13 +142,13 @@ Task<void> Session::auth_accepted(SaslServerStep step) {
     if (!settle(ruling)) {
       std::string account = std::exchange(origin_.account, {});
       tenant_.clear();
-      co_return co_await auth_refused(std::move(account), "refused by " + ruling.rule, std::move(ruling.refusal), false, ruling.close);
+      co_return co_await auth_refused(std::move(account), "refused by " + ruling.rule, std::move(ruling.refusal), AuthEnd::refused, ruling.close);
     }
     auth_edits_ = std::move(ruling.edits);
     renew_lasting();
   }
   find_rights();
-  ++context_.counters.auth_accepted;
+  count_auth(&InboundCounters::Auth::accepted);
   context_.log.write(events::kAuthAccepted, {{"client", origin_.client.text()},
                                              {"account", printable(origin_.account, 255)},
                                              {"mechanism", origin_.mechanism},
@@ -127,21 +156,27 @@ Task<void> Session::auth_accepted(SaslServerStep step) {
   machine_->accept();
 }
 
-// `guessed`: the credentials were wrong, which counts and costs time.
-Task<void> Session::auth_refused(std::string account, std::string reason, Reply reply, bool guessed, bool close) {
+Task<void> Session::auth_refused(std::string account, std::string reason, Reply reply, AuthEnd how, bool close) {
+  using Counts = InboundCounters::Auth;
+  count_auth(how == AuthEnd::temporary ? &Counts::temporary : how == AuthEnd::blocked ? &Counts::blocked : &Counts::refused);
   std::string mechanism = std::exchange(origin_.mechanism, {});
   sasl_.reset();
-  ++context_.counters.auth_refused;
   context_.log.write(events::kAuthRefused, {{"client", origin_.client.text()},
                                             {"account", printable(account, 255)},
                                             {"mechanism", mechanism},
                                             {"reason", printable(reason, 255)}});
-  if (guessed && context_.guard) {
-    Millis delay = co_await guard_failed(context_.loop, *context_.guard, origin_.client.ip, std::move(account));
-    co_await sleep_for(context_.loop, delay);
-  }
+  bool counted = std::exchange(guess_counted_, false);
+  if (how == AuthEnd::wrong && !counted) co_await guessed_wrong(std::move(account));
+  guess_counted_ = false;
   refusal_logged_ = true;
   machine_->refuse(std::move(reply), close);
+}
+
+void Session::count_auth(uint64_t InboundCounters::Auth::*what) {
+  auto& counts = context_.counters.auth;
+  auto names = sasl_mechanisms();
+  auto place = static_cast<size_t>(std::find(names.begin(), names.end(), origin_.mechanism) - names.begin());
+  ++(counts[std::min(place, counts.size() - 1)].*what);
 }
 
 // Who is authenticated may send as whom the administrator says.

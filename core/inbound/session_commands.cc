@@ -18,6 +18,13 @@ bool named_before(const std::vector<Recipient>& recipients) {
                      [&](const Recipient& known) { return known.address.key() == key; });
 }
 
+// RFC 6409 4.2: what a user submits names whole domains, or one that is known here.
+bool is_whole(const Settings& settings, const Address& address) {
+  std::string domain = lowered(address.domain());
+  if (domain.empty() || domain.find('.') != std::string::npos || domain.front() == '[') return true;
+  return matches_any_domain(settings.local_domains, domain) || matches_any_domain(settings.relay_domains, domain);
+}
+
 }  // namespace
 
 void Session::find_rights() {
@@ -40,7 +47,9 @@ Task<void> Session::on_helo(AskHelo ask) {
 }
 
 Task<void> Session::on_xclient(AskXclient ask) {
+  std::string before = origin_.account;
   if (!apply_xclient(ask.attributes)) co_return machine_->refuse({501, {5, 5, 4}, {"Bad XCLIENT attribute"}});
+  if (origin_.account != before) forget_auth();
   find_rights();
   context_.log.write(events::kSessionXclient, {{"proxy", stream_->peer().text()},
                                                {"client", origin_.client.text()},
@@ -73,7 +82,7 @@ bool Session::apply_xclient(const Attributes& attributes) {
 }
 
 Task<void> Session::on_mail(AskMail ask) {
-  Reply refusal = mail_refusal();
+  Reply refusal = mail_refusal(ask.envelope->sender);
   if (refusal.code != 0)
     co_return refuse_command(std::move(refusal), events::kMessageRefused, ask.envelope->sender.text());
   if (rights_.authenticated) {
@@ -94,7 +103,7 @@ Task<void> Session::on_mail(AskMail ask) {
   machine_->accept();
 }
 
-Reply Session::mail_refusal() {
+Reply Session::mail_refusal(const Address& sender) {
   const LimitsSettings& limits = settings_->limits;
   if (standing_refusal_.code != 0 && standing_scope_ == VerdictScope::connection) return standing_refusal_;
   if (context_.stopping()) return {421, {4, 3, 2}, {"Service is shutting down"}};
@@ -102,6 +111,8 @@ Reply Session::mail_refusal() {
     return {421, {4, 7, 0}, {"Enough messages for one connection"}};
   if (Status room = context_.spool.accepting(); !room)
     return storage_failure(fail(Errc::no_space, room.error().text));
+  if (listener_.role == Role::submission && !is_whole(*settings_, sender))
+    return {554, {5, 1, 8}, {"The domain of the sender is not a whole name"}};
   bool exempt = limits.message_rate == 0 || contains(settings_->exempt_networks, origin_.client.ip);
   if (!exempt && !context_.message_rates.take(origin_.client.ip, limits.message_rate, context_.loop.now()))
     return {450, {4, 7, 1}, {"Too many messages from your address, try again later"}};
@@ -172,6 +183,8 @@ Reply Session::rcpt_refusal(const Recipient& recipient, RelayDecision& decision)
   decision = decide_relay(*settings_, listener_.role, rights_, local_, recipient.address);
   if (decision == RelayDecision::deny) return relay_denied();
   if (standing_refusal_.code != 0) return standing_refusal_;
+  if (listener_.role == Role::submission && !is_whole(*settings_, recipient.address))
+    return {554, {5, 1, 2}, {"The domain of the recipient is not a whole name"}};
   bool exempt = limits.recipient_rate == 0 || contains(settings_->exempt_networks, origin_.client.ip);
   if (!exempt &&
       !context_.recipient_rates.take(origin_.client.ip, limits.recipient_rate, context_.loop.now()))

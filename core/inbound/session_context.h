@@ -3,6 +3,7 @@
 // itself. [loop]
 #pragma once
 
+#include <array>
 #include <memory>
 #include <utility>
 
@@ -33,8 +34,11 @@ struct InboundCounters {  // since start, per loop, except `sessions`
   uint64_t messages_discarded = 0, recipients_discarded = 0;
   uint64_t recipients_refused = 0;
   uint64_t timeouts = 0, early_talkers = 0, too_many_errors = 0;
-  uint64_t tls_handshakes = 0, tls_resumed = 0, tls_failed = 0;
-  uint64_t auth_accepted = 0, auth_refused = 0;
+  uint64_t tls_handshakes = 0, tls_resumed = 0, tls_failed = 0, tls_1_3 = 0;
+  struct Auth {
+    uint64_t accepted = 0, refused = 0, temporary = 0, blocked = 0;
+  };
+  std::array<Auth, 8> auth;  // by mechanism, in the order of sasl_mechanisms(); the last: before one was begun
   uint64_t spilled = 0;  // messages that went to a file of the spool while they arrived
 };
 
@@ -61,6 +65,7 @@ class SessionContext {
   // caller waits for its scope with a deadline and cancels what is left.
   void stop();
   bool stopping() const { return stopping_; }
+  uint64_t next_session() { return uint64_t{loop.index()} << 40 | ++last_session_; }  // unique over all loops
 
   Loop& loop;
   SettingsPtr settings;
@@ -86,6 +91,7 @@ class SessionContext {
   void strike(Session& session);
 
   Session* first_ = nullptr;
+  uint64_t last_session_ = 0;
   bool stopping_ = false;
 };
 

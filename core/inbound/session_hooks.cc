@@ -61,6 +61,14 @@ void Session::forget_helo() {
   renew_lasting();
 }
 
+// Of the account only what XCLIENT says is left.
+void Session::forget_auth() {
+  tenant_.clear();
+  origin_.mechanism.clear();
+  auth_edits_.clear();
+  renew_lasting();
+}
+
 void Session::renew_lasting() {
   Envelope scratch;
   apply_envelope_edits(scratch, lasting_edits_);

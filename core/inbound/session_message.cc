@@ -204,6 +204,7 @@ Subject Session::message_subject(const Message& message) const {
   shown.content = &message.content;
   shown.header = transaction_->kept_header(message.content);
   shown.auth_results = &auth_results_;
+  shown.declared_size = transaction_->declared_size;
   return shown;
 }
 

@@ -25,7 +25,9 @@ Task<bool> Session::secure() {
   InboundCounters& counters = context_.counters;
   if (!stream) {
     ++counters.tls_failed;
-    context_.log.write(events::kSessionTlsFailed, {{"client", origin_.client.text()}, {"sni", printable(origin_.tls_sni, 255)}, {"reason", stream.error().text}});
+    context_.log.write(events::kSessionTlsFailed, {{"client", origin_.client.text()},
+                                                   {"sni", printable(origin_.tls_sni, 255)},
+                                                   {"reason", stream.error().text}});
     end_reason_ = "tls";
     over_ = true;
     co_return false;
@@ -39,6 +41,7 @@ Task<bool> Session::secure() {
 void Session::take_facts(const TlsFacts& facts) {
   ++context_.counters.tls_handshakes;
   if (facts.resumed) ++context_.counters.tls_resumed;
+  if (facts.version == "TLS1.3") ++context_.counters.tls_1_3;
   origin_.tls = facts.text();
   origin_.tls_sni = facts.sni;
   origin_.tls_fingerprint = facts.peer_fingerprint;
@@ -63,7 +66,8 @@ Task<Status> Session::ask_about_hello(TlsHello hello) {
 }
 
 Task<void> Session::on_starttls() {
-  if (standing_refusal_.code != 0 && standing_scope_ == VerdictScope::connection) co_return machine_->refuse(standing_refusal_);
+  bool refused = standing_refusal_.code != 0 && standing_scope_ == VerdictScope::connection;
+  if (refused) co_return machine_->refuse(standing_refusal_);
   starting_tls_ = true;
   machine_->accept();
 }

@@ -13,6 +13,7 @@
 #include "base/units.h"
 #include "config/show.h"
 #include "hooks/stage_table.h"
+#include "main/tls_options.h"
 #include "plugin/fragments.h"
 #include "plugin/manifest_text.h"
 #include "plugin/prepare.h"
@@ -207,6 +208,10 @@ int config_check(const PluginInvocation& call) {
   auto prepared = load_plugin_config(call.conf, Catalogue::standard());
   if (!prepared) return errors(prepared.error_text());
   for (const ConfigWarning& warning : prepared.value().config.warnings) say("warning: " + warning.full() + "\n");
+  RealClock clock;
+  auto warn = [](bool, std::string text) { say("warning: " + text + "\n"); };
+  auto certificates = TlsServer::make(tls_server_options(*prepared.value().config.settings), nullptr, warn, clock);
+  if (!certificates) return errors(certificates.error().text + "\n");
   return say("the configuration is good\n");
 }
 

@@ -219,7 +219,7 @@ void WorkerGraph::accepted(size_t listener, int fd, Endpoint peer) {
   if (!how.proxy) {
     Admission admission = connections_->admit(peer.ip);
     note_stress();
-    if (admission != Admission::ok) return refuse(fd, peer, admission);
+    if (admission != Admission::ok) return refuse(fd, peer, admission, how.tls != ListenerTls::implicit);
     ticket = ConnectionTicket(*connections_, peer.ip);
   }
   WorkerLoop& worker = *workers_[next_loop_++ % workers_.size()];
@@ -234,9 +234,9 @@ void WorkerGraph::note_stress() {
   main_log_.log.write(stressed_ ? events::kSessionStress : events::kSessionStressOver, {{"connections", connections_->connections()}});
 }
 
-void WorkerGraph::refuse(int fd, const Endpoint& peer, Admission admission) {
+void WorkerGraph::refuse(int fd, const Endpoint& peer, Admission admission, bool in_clear) {
   std::string text = admission_reply(admission).wire();
-  bool told = send(fd, text.data(), text.size(), MSG_DONTWAIT | MSG_NOSIGNAL) >= 0;
+  bool told = in_clear && send(fd, text.data(), text.size(), MSG_DONTWAIT | MSG_NOSIGNAL) >= 0;
   close(fd);
   main_log_.log.write(events::kSessionRefused, {{"client", peer.text()}, {"reason", admission_name(admission)}, {"told", told}});
 }

@@ -52,7 +52,7 @@ class WorkerGraph {
   void open_listeners();
   void accepted(size_t listener, int fd, Endpoint peer);
   void note_stress();
-  void refuse(int fd, const Endpoint& peer, Admission admission);
+  void refuse(int fd, const Endpoint& peer, Admission admission, bool in_clear);
   Task<void> drain();
   ControlContext control_context();
   uint64_t open_sessions() const;

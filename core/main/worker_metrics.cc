@@ -11,6 +11,19 @@ namespace veredus {
 
 namespace {
 
+void add_auth(MetricsText& out, std::string_view loop, const InboundCounters& c) {
+  auto names = sasl_mechanisms();
+  for (size_t i = 0; i < c.auth.size(); ++i) {
+    std::string_view mechanism = i < names.size() ? names[i] : "none";
+    const InboundCounters::Auth& of = c.auth[i];
+    if (of.accepted + of.refused + of.temporary + of.blocked == 0) continue;
+    out.add(metrics::kAuthAttempts, {loop, mechanism, "accepted"}, of.accepted);
+    out.add(metrics::kAuthAttempts, {loop, mechanism, "refused"}, of.refused);
+    out.add(metrics::kAuthAttempts, {loop, mechanism, "temporary"}, of.temporary);
+    out.add(metrics::kAuthAttempts, {loop, mechanism, "blocked"}, of.blocked);
+  }
+}
+
 void add_inbound(MetricsText& out, std::string_view loop, const InboundCounters& c) {
   out.add(metrics::kSessions, {loop}, c.sessions);
   out.add(metrics::kSessionsOpened, {loop}, c.connections);
@@ -28,8 +41,9 @@ void add_inbound(MetricsText& out, std::string_view loop, const InboundCounters&
   out.add(metrics::kTlsServer, {loop, "full"}, c.tls_handshakes - c.tls_resumed);
   out.add(metrics::kTlsServer, {loop, "resumed"}, c.tls_resumed);
   out.add(metrics::kTlsServer, {loop, "failed"}, c.tls_failed);
-  out.add(metrics::kAuthAttempts, {loop, "accepted"}, c.auth_accepted);
-  out.add(metrics::kAuthAttempts, {loop, "refused"}, c.auth_refused);
+  out.add(metrics::kTlsVersions, {loop, "TLS1.3"}, c.tls_1_3);
+  out.add(metrics::kTlsVersions, {loop, "TLS1.2"}, c.tls_handshakes - c.tls_1_3);
+  add_auth(out, loop, c);
   out.add(metrics::kRecipientsRefused, {loop}, c.recipients_refused);
 }
 

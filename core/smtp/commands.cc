@@ -79,8 +79,8 @@ Answer check_octets(std::string_view line, bool may_be_utf8) {
 }
 
 bool is_foreign_verb(std::string_view verb) {
-  static constexpr std::array<std::string_view, 8> kForeign{"GET", "POST",    "CONNECT", "HEAD",
-                                                            "PUT", "OPTIONS", "DELETE",  "TRACE"};
+  static constexpr std::array<std::string_view, 10> kForeign{"GET",     "POST",   "CONNECT", "HEAD",  "PUT",
+                                                             "OPTIONS", "DELETE", "TRACE",   "PATCH", "PRI"};
   return std::any_of(kForeign.begin(), kForeign.end(),
                      [&](std::string_view word) { return iequals(word, verb); });
 }

@@ -118,6 +118,7 @@ ServerMachine::Advance ServerMachine::read_line(std::string_view input) {
   if (!found && input.size() <= limit) return {0, NeedInput{}};
   if (!found) {
     mode_ = Mode::long_line;
+    long_answer_ = auth;
     line_skipped_ = 0;
     return read_long_line(input);
   }
@@ -138,12 +139,14 @@ ServerMachine::Advance ServerMachine::read_long_line(std::string_view input) {
   }
   if (line_feed == input.npos) return {used, NeedInput{}};
   mode_ = Mode::commands;
+  if (long_answer_) return {used, reject({500, {5, 5, 6}, "Authentication exchange line is too long"})};
   return {used, reject({500, {5, 5, 2}, "Line too long"})};
 }
 
 ServerStep ServerMachine::command(std::string_view line, bool proper_end) {
   if (mode_ == Mode::auth_line) {
     mode_ = Mode::commands;
+    if (!proper_end) return reject({500, {5, 5, 2}, "A line ends with CR LF"});
     asked_ = Asked::auth;
     return AskAuthLine{std::string(line)};
   }

@@ -148,6 +148,7 @@ class ServerMachine {
   uint32_t errors_ = 0, junk_ = 0, rcpts_ = 0, chunks_ = 0;
   bool rcpt_refused_ = false, bdat_ = false;
   size_t line_skipped_ = 0;  // of a line that is too long
+  bool long_answer_ = false;  // it belongs to AUTH
   uint64_t skip_left_ = 0;   // of a chunk that is not wanted
   uint64_t skipped_ = 0;     // octets thrown away so far, all together
   ChunkArgument chunk_;

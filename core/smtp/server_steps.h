@@ -22,7 +22,7 @@ struct ServerOptions {
   bool starttls = false;
   bool auth_required = false;  // submission: 530 5.7.0 before MAIL
   std::vector<std::string> auth_mechanisms;
-  bool auth_needs_tls = false;  // there would be mechanisms inside TLS
+  std::vector<std::string> auth_inside_tls;  // mechanisms there would be after STARTTLS
   bool normalise_newlines = false;  // bare LF is taken as CRLF in message data
   bool local_dialogue = false;      // sendmail -bs: LF ends a line, early input is legal
   bool vrfy = false;

@@ -32,6 +32,14 @@ struct VerbTable {
   }};
 };
 
+namespace {
+
+bool among(const std::vector<std::string>& names, std::string_view name) {
+  return std::any_of(names.begin(), names.end(), [&](const std::string& one) { return iequals(one, name); });
+}
+
+}  // namespace
+
 const ServerMachine::Verb* ServerMachine::find_verb(std::string_view name) {
   for (const Verb& verb : VerbTable::kRows)
     if (verb.name.size() == name.size() && iequals(verb.name, name)) return &verb;
@@ -232,13 +240,13 @@ ServerStep ServerMachine::on_starttls(std::string_view arguments) {
 
 ServerStep ServerMachine::on_auth(std::string_view arguments) {
   if (authenticated_) return reject({503, {5, 5, 1}, "Already authenticated"});
-  if (options_.auth_mechanisms.empty() && options_.auth_needs_tls && !tls_)
-    return reject({538, {5, 7, 11}, "Encryption required, send STARTTLS first"});
-  if (options_.auth_mechanisms.empty()) return reject({502, {5, 5, 1}, "AUTH is not offered"});
   CommandLine words = split_command(arguments);
-  const auto& known = options_.auth_mechanisms;
-  bool offered = std::any_of(known.begin(), known.end(),
-                             [&](const std::string& name) { return iequals(name, words.verb); });
+  bool offered = among(options_.auth_mechanisms, words.verb);
+  bool later = !tls_ && !offered && (among(options_.auth_inside_tls, words.verb) ||
+                                     (options_.auth_mechanisms.empty() && !options_.auth_inside_tls.empty()));
+  if (later) return reject({538, {5, 7, 11}, "Encryption required, send STARTTLS first"});
+  if (options_.auth_mechanisms.empty()) return reject({502, {5, 5, 1}, "AUTH is not offered"});
+  if (arguments.empty()) return reject({501, {5, 5, 4}, "Syntax: AUTH mechanism [initial-response]"});
   if (!offered) return reject({504, {5, 5, 4}, "Mechanism is not offered"});
   asked_ = Asked::auth;
   return AskAuth{std::string(words.verb), std::string(words.arguments), !words.arguments.empty()};
