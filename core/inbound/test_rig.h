@@ -154,6 +154,7 @@ class Rig::Client {
     return read(replies);
   }
   std::string code(std::string_view octets) { return say(octets).substr(0, 3); }
+  int take_socket() { return std::exchange(fd_, -1); }  // somebody else goes on
   bool closes() {
     return rig_.until([&] { return receive(), closed_; });
   }
