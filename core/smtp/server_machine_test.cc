@@ -375,6 +375,34 @@ TEST_CASE("STARTTLS and AUTH when options offer them") {
   CHECK(code_of(dialogue.say(kMail)) == "250");
 }
 
+TEST_CASE("mechanisms that wait for TLS are told so; lines of AUTH have their own limits") {
+  Dialogue dialogue(with([](ServerOptions& o) {
+    o.starttls = true;
+    o.auth_mechanisms = {"SCRAM-SHA-256"};
+    o.auth_inside_tls = {"SCRAM-SHA-256", "PLAIN"};
+    o.auth_line = 100;
+  }));
+  dialogue.say(kHello);
+  CHECK(dialogue.say("AUTH plain AGEAYg==\r\n").starts_with("538 5.7.11"));
+  CHECK(code_of(dialogue.say("AUTH LOGIN\r\n")) == "504");
+  CHECK(code_of(dialogue.say("AUTH\r\n")) == "501");
+  CHECK(dialogue.say("AUTH SCRAM-SHA-256 " + std::string(100, 'A') + "\r\n").starts_with("500 5.5.6"));
+  Dialogue none(with([](ServerOptions& o) {
+    o.starttls = true;
+    o.auth_inside_tls = {"PLAIN"};
+  }));
+  none.say(kHello);
+  CHECK(code_of(none.say("AUTH LOGIN\r\n")) == "538");
+}
+
+TEST_CASE("requests of other protocols end the connection") {
+  for (const char* line : {"GET / HTTP/1.1\r\n", "post /x HTTP/1.1\r\n", "PRI * HTTP/2.0\r\n", "PATCH / HTTP/1.1\r\n", "\x16\x03\x01\r\n"}) {
+    Dialogue dialogue;
+    CHECK(dialogue.say(line).starts_with("500 5.5.2"));
+    CHECK(dialogue.closed);
+  }
+}
+
 TEST_CASE("the session may end things at any time") {
   for (const std::string& before : {""s, kHello, kHello + kMail, kUpToData, kUpToData + "half a li",
                                     kHello + kMail + kRcpt + "BDAT 9\r\nx"}) {

@@ -120,3 +120,89 @@ TEST_CASE("long random orders") {
     run(order);
   }
 }
+
+namespace {
+
+const std::vector<std::string> kSecuring{"EHLO c.test\r\n",
+                                         "HELO c.test\r\n",
+                                         "STARTTLS\r\n",
+                                         "AUTH PLAIN AGEAYg==\r\n",
+                                         "AUTH LOGIN\r\n",  // refused
+                                         "MAIL FROM:<a@a.test>\r\n",
+                                         "MAIL FROM:<a@a.test> REQUIRETLS\r\n",
+                                         "RCPT TO:<b@b.test>\r\n",
+                                         "RSET\r\n"};
+
+// What may be done before and after TLS and AUTH.
+struct Security {
+  bool required = false;
+  bool helo = false, tls = false, authenticated = false, mail = false;
+
+  void see(const std::string& event, std::string_view reply) {
+    bool yes = reply[0] == '2';
+    if (event.starts_with("helo")) helo = true, mail = false;
+    if (event == "reset") mail = false;
+    if (event == "starttls") {
+      CHECK_FALSE((tls || authenticated || mail));
+      helo = false, tls = true;
+    }
+    if (event.starts_with("auth")) {
+      CHECK(helo);
+      CHECK_FALSE((authenticated || mail));
+      authenticated = yes;
+    }
+    if (event.starts_with("mail")) {
+      CHECK(helo);
+      CHECK_FALSE(mail);
+      CHECK((authenticated || !required));
+      mail = yes;
+    }
+  }
+};
+
+void run_secured(const std::vector<size_t>& order, bool required) {
+  ServerOptions settings = options();
+  settings.starttls = true;
+  settings.auth_required = required;
+  settings.auth_mechanisms = {"PLAIN", "LOGIN"};
+  Dialogue dialogue(settings);
+  dialogue.refuse = [](const std::string& event) { return event == "auth LOGIN" ? Reply{535, {5, 7, 8}, {"No"}} : Reply(); };
+  Security model;
+  model.required = required;
+  size_t seen = 0;
+  for (size_t word : order) {
+    std::string reply = dialogue.say(kSecuring[word]);
+    CHECK(replies_in(reply) == 1);
+    bool was_encrypted = model.tls;
+    for (; seen < dialogue.events.size(); ++seen) model.see(dialogue.events[seen], reply);
+    if (model.tls && !was_encrypted) dialogue.machine.tls_started();
+    if (kSecuring[word].starts_with("EHLO")) {
+      CHECK((reply.find("STARTTLS") != reply.npos) == !model.tls);
+      CHECK((reply.find("REQUIRETLS") != reply.npos) == model.tls);
+      CHECK((reply.find("AUTH PLAIN LOGIN") != reply.npos) == !model.authenticated);
+    }
+    if (kSecuring[word].find("REQUIRETLS") != std::string::npos && reply[0] == '2') CHECK(model.tls);
+    REQUIRE(model.mail == dialogue.machine.in_transaction());
+    REQUIRE(model.authenticated == dialogue.machine.authenticated());
+  }
+}
+
+}  // namespace
+
+TEST_CASE("every order of STARTTLS, AUTH and MAIL") {
+  const size_t n = kSecuring.size();
+  for (size_t code = 0; code < n * n * n * n * n; ++code) {
+    std::vector<size_t> order;
+    for (size_t left = code, i = 0; i < 5; ++i, left /= n) order.push_back(left % n);
+    run_secured(order, code % 2 == 0);
+  }
+}
+
+TEST_CASE("long orders with STARTTLS and AUTH") {
+  std::mt19937 random(5);
+  for (int round = 0; round < 400; ++round) {
+    std::vector<size_t> order;
+    for (int i = 0; i < 40; ++i) order.push_back(random() % kSecuring.size());
+    run_secured(order, round % 2 == 0);
+  }
+}
