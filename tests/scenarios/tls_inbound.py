@@ -63,6 +63,8 @@ def test_starttls_forgets_and_is_told():
         assert "STARTTLS" not in lines and "REQUIRETLS" in lines, lines
         smtp.cmd("STARTTLS", 502)
         smtp.cmd("MAIL FROM:<a@client.test> REQUIRETLS", 250)
+        smtp.cmd("RSET", 250)
+        smtp.cmd("MAIL FROM:<a@client.test>", 250)
         smtp.cmd("RCPT TO:<b@example.test>", 250)
         smtp.cmd("DATA", 354)
         smtp.cmd("Subject: x\r\n\r\nbody\r\n.", 250)
