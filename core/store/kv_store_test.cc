@@ -206,11 +206,13 @@ TEST_CASE("a full disk: changes are refused, reading goes on, nothing answered i
   CHECK(disk.one(KvOp::take("b", {1, 1, 1})).status.error().code == Errc::no_space);
   CHECK(disk.one(KvOp::get("key0")).value.size() == 3000);
   CHECK(disk.one(KvOp::get("key" + std::to_string(stored - 1))).done);
-  for (int i = 0; i < 8; ++i) CHECK(disk.one(KvOp::remove("key" + std::to_string(i))).done);
+  // A fast machine has been promised more than fits; half of it does.
+  const int removed = stored / 2;
+  for (int i = 0; i < removed; ++i) CHECK(disk.one(KvOp::remove("key" + std::to_string(i))).done);
   CHECK(disk.comes_true([&] { return disk.one(KvOp::put("again", "v")).done; }));
   CHECK(disk.lines.count("kv.writes_again") >= 1);
   disk.open();
-  CHECK(disk.one(KvOp::count("key")).number == stored - 8);
+  CHECK(disk.one(KvOp::count("key")).number == stored - removed);
 }
 
 TEST_CASE("what is over is removed from the file in the background") {
