@@ -150,6 +150,13 @@ constexpr Setting kRows[] = {
      .member = at<&Settings::tls, &TlsSettings::outbound_key>(),
      .derived = "none",
      .doc = "PEM file with its private key."},
+    {.name = "tls.revoked",
+     .type = Type::text,
+     .shape = Shape::list,
+     .member = at<&Settings::tls, &TlsSettings::revoked>(),
+     .fallback = "[]",
+     .doc = "SHA-256 fingerprints, in hex, of certificates that are not accepted any more: a client with one is refused, a "
+            "next hop that shows one is not trusted at any level that looks at certificates."},
     {.name = "tls.trusted_resolvers",
      .type = Type::network,
      .shape = Shape::list,

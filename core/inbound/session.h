@@ -98,6 +98,7 @@ class Session {
   Task<void> on_starttls();
   Task<void> start_tls();
   Task<bool> secure();
+  void tls_failed(std::string_view reason);
   void take_facts(const TlsFacts& facts);
   Task<Status> ask_about_hello(TlsHello hello);
 

@@ -2,6 +2,7 @@
 #include "base/text.h"
 #include "inbound/session.h"
 #include "log/events.h"
+#include "net/tls_verify.h"
 
 namespace veredus {
 
@@ -22,20 +23,20 @@ Task<bool> Session::secure() {
   OnTlsHello on_hello = [this](TlsHello hello) { return ask_about_hello(std::move(hello)); };
   auto stream = co_await tls_accept(context_.loop, std::move(stream_), context_.tls, std::move(on_hello),
                                     Deadline::in(context_.loop, settings_->tls.handshake));
-  InboundCounters& counters = context_.counters;
-  if (!stream) {
-    ++counters.tls_failed;
-    context_.log.write(events::kSessionTlsFailed, {{"client", origin_.client.text()},
-                                                   {"sni", printable(origin_.tls_sni, 255)},
-                                                   {"reason", stream.error().text}});
-    end_reason_ = "tls";
-    over_ = true;
-    co_return false;
-  }
+  if (!stream) co_return tls_failed(stream.error().text), false;
+  if (is_fingerprint_of(settings_->tls.revoked, (*stream)->tls()->facts().peer_fingerprint))
+    co_return tls_failed("the client's certificate is revoked here (tls.revoked)"), false;
   stream_ = std::move(*stream);
   take_facts(stream_->tls()->facts());
   tell(Stage::tls_done, nullptr);
   co_return true;
+}
+
+void Session::tls_failed(std::string_view reason) {
+  ++context_.counters.tls_failed;
+  context_.log.write(events::kSessionTlsFailed, {{"client", origin_.client.text()}, {"sni", printable(origin_.tls_sni, 255)}, {"reason", reason}});
+  end_reason_ = "tls";
+  over_ = true;
 }
 
 void Session::take_facts(const TlsFacts& facts) {

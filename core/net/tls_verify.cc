@@ -172,6 +172,15 @@ std::string certificate_fingerprint(std::string_view certificate) {
   return out;
 }
 
+bool is_fingerprint_of(std::span<const std::string> fingerprints, std::string_view fingerprint) {
+  return std::any_of(fingerprints.begin(), fingerprints.end(), [&](const std::string& written) {
+    std::string plain;
+    for (char c : written)
+      if (c != ':' && c != ' ') plain += ascii_lower(c);
+    return !plain.empty() && plain == fingerprint;
+  });
+}
+
 std::string certificate_subject(std::string_view certificate) {
   Certificate read(certificate);
   gnutls_datum_t text{};

@@ -32,6 +32,8 @@ struct CertificateVerdict {
 CertificateVerdict verify_chain(std::span<const std::string> chain, const TrustAnchors& anchors, std::span<const std::string> names, WallTime now);
 CertificateVerdict verify_names(std::string_view certificate, std::span<const std::string> names);
 std::string certificate_fingerprint(std::string_view certificate);  // SHA-256, lower-case hex
+// Is it among these, which people may have written with colons and in capitals?
+bool is_fingerprint_of(std::span<const std::string> fingerprints, std::string_view fingerprint);
 std::string certificate_subject(std::string_view certificate);
 std::vector<std::string> certificate_names(std::string_view certificate);  // DNS names of subjectAltName, else the common name
 WallTime certificate_expiry(std::string_view certificate);

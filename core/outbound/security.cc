@@ -159,6 +159,7 @@ Task<bool> find_sts_policy(OutboundContext& context, Security& out, SettingsPtr 
 
 Task<Security> find_security(OutboundContext& context, SettingsPtr settings, std::shared_ptr<const Destination> destination, Target target) {
   Security out;
+  out.revoked = settings->tls.revoked;
   TlsPolicySettings policy = destination->tls ? *destination->tls : TlsPolicySettings();
   if (!destination->tls) policy.level = settings->tls.outbound;
   if (is_name(target.host)) out.sni = target.host;  // RFC 6066 3: no addresses
@@ -189,6 +190,8 @@ Task<Security> find_security(OutboundContext& context, SettingsPtr settings, std
 PeerVerdict judge_peer(const Security& security, const TrustAnchors* anchors, std::span<const std::string> chain, WallTime now) {
   PeerVerdict out;
   if (security.check == Check::none) return out;
+  if (!chain.empty() && is_fingerprint_of(security.revoked, certificate_fingerprint(chain[0])))
+    return {"certificate-not-trusted", "its certificate is revoked here (tls.revoked)"};
   if (security.check == Check::fingerprints) {
     std::string own = chain.empty() ? std::string() : certificate_fingerprint(chain[0]);
     if (std::find(security.fingerprints.begin(), security.fingerprints.end(), own) != security.fingerprints.end()) return out;

@@ -23,6 +23,7 @@ struct Security {
   std::vector<std::string> names;         // reference names
   std::vector<std::string> fingerprints;  // lower-case hex
   std::string ca;                         // file of trust anchors
+  std::vector<std::string> revoked;       // fingerprints, as the settings write them
   TlsaSet tlsa;
   OutboundTls told;  // what is known so far
   Reply refusal;     // code != 0: this host must not be used

@@ -172,7 +172,9 @@ ServerStep ServerMachine::run_verb(const Verb& verb, std::string_view arguments)
   }
   synchronising_ = (verb.flags & kSync) != 0;
   flush_ = flush_ || (verb.flags & kFlush) != 0;
-  if ((verb.phases & phase_) == 0) return reject(out_of_order());
+  bool wrong = (verb.phases & phase_) == 0;
+  if (wrong && phase_ == kMail) return reject({503, {5, 5, 1}, "Not now, a message is under way"});
+  if (wrong) return reject(out_of_order());
   return (this->*verb.handler)(arguments);
 }
 

@@ -85,6 +85,16 @@ class WordIs : public Condition {
 struct RoleIs : WordIs {
   RoleIs(const vrd::Conf& conf, Tables&) : WordIs(conf, "listener_role", VRD_ATTR_LISTENER_ROLE, VRD_STAGE_CONNECT) {}
 };
+/** How the connection is encrypted, and the client's certificate; may still change until MAIL. */
+struct TlsVersionIs : WordIs {
+  TlsVersionIs(const vrd::Conf& conf, Tables&) : WordIs(conf, "tls_version", VRD_ATTR_TLS_VERSION, VRD_STAGE_MAIL) {}
+};
+struct TlsPeerIs : WordIs {
+  TlsPeerIs(const vrd::Conf& conf, Tables&) : WordIs(conf, "tls_peer", VRD_ATTR_TLS_PEER, VRD_STAGE_MAIL) {}
+};
+struct TlsFingerprintIs : WordIs {
+  TlsFingerprintIs(const vrd::Conf& conf, Tables&) : WordIs(conf, "tls_fingerprint", VRD_ATTR_TLS_FINGERPRINT, VRD_STAGE_MAIL) {}
+};
 /** Accounts and tenants may still change until MAIL. */
 struct AccountIs : WordIs {
   AccountIs(const vrd::Conf& conf, Tables&) : WordIs(conf, "account", VRD_ATTR_AUTH_ACCOUNT, VRD_STAGE_MAIL) {}

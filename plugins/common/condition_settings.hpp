@@ -12,6 +12,10 @@
   vrd::setting(P ".client_name", VRD_SETTING_PATTERN, nullptr, nullptr, "Verified name of the client.", VRD_SETTING_LIST),                    \
   vrd::setting(P ".helo", VRD_SETTING_TEXT, nullptr, "1..255", "Name that the client gave: a.test, .a.test, *.", VRD_SETTING_LIST),           \
   vrd::setting(P ".listener_role", VRD_SETTING_CHOICE, nullptr, "mx|submission|relay|lmtp", "Role of the listener.", VRD_SETTING_LIST),       \
+  vrd::setting(P ".tls_version", VRD_SETTING_TEXT, nullptr, "1..16", "TLS1.2, TLS1.3; * is any, under `not` it means clear.", VRD_SETTING_LIST),  \
+  vrd::setting(P ".tls_peer", VRD_SETTING_TEXT, nullptr, "1..512", "Subject of the client's trusted certificate; * is any.", VRD_SETTING_LIST), \
+  vrd::setting(P ".tls_fingerprint", VRD_SETTING_TEXT, nullptr, "1..64", "SHA-256 of the client's certificate, lower-case hex; * is any.",       \
+               VRD_SETTING_LIST),                                                                                                             \
   vrd::setting(P ".account", VRD_SETTING_TEXT, nullptr, "1..255", "Authenticated account; * is any.", VRD_SETTING_LIST),                      \
   vrd::setting(P ".tenant", VRD_SETTING_TEXT, nullptr, "1..255", "Tenant; * is any.", VRD_SETTING_LIST),                                      \
   vrd::setting(P ".sender", VRD_SETTING_TEXT, nullptr, "1..320", "Envelope sender: user@a.test, @a.test, .a.test, user@, <> or *.",           \

@@ -73,6 +73,9 @@ class Conditions {
     add("client_name", std::type_identity<ClientNameIs>());
     add("helo", std::type_identity<HeloIs>());
     add("listener_role", std::type_identity<RoleIs>());
+    add("tls_version", std::type_identity<TlsVersionIs>());
+    add("tls_peer", std::type_identity<TlsPeerIs>());
+    add("tls_fingerprint", std::type_identity<TlsFingerprintIs>());
     add("account", std::type_identity<AccountIs>());
     add("tenant", std::type_identity<TenantIs>());
     add("sender", std::type_identity<SenderIs>());

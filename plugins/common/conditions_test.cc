@@ -73,6 +73,7 @@ TEST_CASE("each kind of condition") {
   CHECK(rig.when("helo", text("mail.a.test")) == Holds::yes);
   CHECK(rig.when("listener_role", list({text("relay"), text("mx")})) == Holds::yes);
   CHECK(rig.when("account", text("*")) == Holds::no);
+  CHECK(rig.when("tls_fingerprint", text("*")) == Holds::no);
   CHECK(rig.when("tenant", text("x")) == Holds::no);
   CHECK(rig.when("sender", text("@a.test")) == Holds::yes);
   CHECK(rig.when("sender", text("<>")) == Holds::no);

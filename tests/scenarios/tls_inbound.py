@@ -132,6 +132,8 @@ def test_configurations_that_are_refused():
         daemon.start(ready=False)
         assert daemon.process.wait(20) == 78, daemon.tail()
         assert text in daemon.tail() and "00-core.yaml:" in daemon.tail(), daemon.tail()
+        done = daemon.run("config", "check")
+        assert done.returncode == 78 and text in done.stderr.decode() and "00-core.yaml:" in done.stderr.decode(), done
     with tls_daemon([good]) as daemon:
         daemon.configure({"tls": {"certificates": [mixed]}})
         done = daemon.run("reload")
@@ -199,6 +201,35 @@ def test_a_connection_cut_within_a_chunk_leaves_nothing():
         assert not daemon.events("message.accepted")
 
 
+def test_who_may_not_connect_is_told_nothing_in_clear():
+    with Certificates() as certs:
+        core = {"listeners": [{"role": "mx"}, {"role": "relay", "tls": "implicit"}], "tls": {"certificates": [certs.pair("server")]}, "loops": 1,
+                "limits": {"connections_per_client": 1}, "exempt_networks": []}
+        with Daemon(core) as daemon, Smtp(daemon.port) as first:
+            first.cmd("EHLO client.test", 250)
+            for port, wanted in ((daemon.port, b"421 4.7.0"), (daemon.port_of("relay"), b"")):
+                with socket.create_connection(("127.0.0.1", port), 10) as raw:
+                    raw.settimeout(10)
+                    assert raw.recv(9) == wanted, wanted
+            wait_until(lambda: len(daemon.events("session.refused")) == 2, 10, daemon.tail)
+
+
+def test_sessions_are_resumed_and_counted():
+    with Certificates() as certs, tls_daemon([certs.pair("server")]) as daemon:
+        context = blind()
+        context.minimum_version = ssl.TLSVersion.TLSv1_3
+        session = None
+        for _ in range(2):
+            raw = socket.create_connection(("127.0.0.1", daemon.port_of("relay")), 10)
+            with context.wrap_socket(raw, session=session) as secured:
+                assert secured.recv(100).startswith(b"220 ")
+                session = secured.session
+        wait_until(lambda: len(daemon.events("session.tls")) == 2, 10, daemon.tail)
+        assert [event["resumed"] for event in daemon.events("session.tls")] == [False, True]
+        total = lambda word: sum(value for name, value in daemon.metrics().items() if name.startswith("veredus_tls_server_") and word in name)
+        assert total('"resumed"') == 1 and total('"full"') == 1 and total('"TLS1.3"') == 2
+
+
 def test_client_certificates_are_told():
     with Certificates() as certs, tls_daemon([certs.pair("server")], client_ca=certs.path("ca.pem")) as daemon:
         smtp = Smtp(daemon.port)
@@ -207,6 +238,19 @@ def test_client_certificates_are_told():
         smtp.cmd("EHLO client.test", 250)
         event = daemon.wait_event("session.tls")
         assert event["peer"] == "CN=client.test" and event["fingerprint"] == certs.fingerprint("client"), event
+
+
+def test_revoked_clients_are_refused():
+    with Certificates() as certs:
+        with tls_daemon([certs.pair("server")], client_ca=certs.path("ca.pem"), revoked=[certs.fingerprint("client")]) as daemon:
+            smtp = Smtp(daemon.port)
+            smtp.cmd("EHLO client.test", 250)
+            certs.start_tls(smtp, client="client")
+            assert "revoked here" in daemon.wait_event("session.tls_failed")["reason"]
+            smtp = Smtp(daemon.port)
+            smtp.cmd("EHLO client.test", 250)
+            certs.start_tls(smtp)
+            smtp.cmd("EHLO client.test", 250)
 
 
 if __name__ == "__main__":

@@ -83,6 +83,13 @@ def test_verify():
                 assert wanted == "delivered" or not any(c.startswith("MAIL") for c in hop.commands)
 
 
+def test_a_revoked_certificate_is_no_certificate():
+    with Certificates() as certs, Hop(tls=(certs.path("server.pem"), certs.path("server.key"))) as hop:
+        written = ":".join(certs.fingerprint("server").upper()[i:i + 2] for i in range(0, 64, 2))
+        core = core_for(hop, "verify", certs, more={"revoked": [written]}, names=["localhost"])
+        assert "revoked here" in outcome(hop, core)[0]
+
+
 def test_nothing_behind_the_answer_counts():
     with Certificates() as certs:
         injected = b"220 2.0.0 go\r\n250-hop.test\r\n250 PIPELINING\r\n"
