@@ -395,6 +395,14 @@ TEST_CASE("mechanisms that wait for TLS are told so; lines of AUTH have their ow
   CHECK(code_of(none.say("AUTH LOGIN\r\n")) == "538");
 }
 
+TEST_CASE("after a refused recipient only the data hears that there is none") {
+  Dialogue dialogue;
+  dialogue.refuse = [](const std::string& event) { return event.starts_with("rcpt") ? Reply{550, {5, 1, 1}, {"No"}} : Reply(); };
+  dialogue.say(kHello + kMail + kRcpt);
+  CHECK(dialogue.say(kMail + "STARTTLS\r\n") == "503 5.5.1 Not now, a message is under way\r\n503 5.5.1 Not now, a message is under way\r\n");
+  CHECK(dialogue.say("DATA\r\n").starts_with("554 5.5.1"));
+}
+
 TEST_CASE("requests of other protocols end the connection") {
   for (const char* line : {"GET / HTTP/1.1\r\n", "post /x HTTP/1.1\r\n", "PRI * HTTP/2.0\r\n", "PATCH / HTTP/1.1\r\n", "\x16\x03\x01\r\n"}) {
     Dialogue dialogue;
