@@ -222,8 +222,8 @@ void WorkerGraph::accepted(size_t listener, int fd, Endpoint peer) {
     if (admission != Admission::ok) return refuse(fd, peer, admission, how.tls != ListenerTls::implicit);
     ticket = ConnectionTicket(*connections_, peer.ip);
   }
+  // Posted to this loop too: a session that began while the loop still had the time from before it slept would have short time-outs.
   WorkerLoop& worker = *workers_[next_loop_++ % workers_.size()];
-  if (&worker.loop == loops_[0].get()) return worker.serve_connection(fd, how, std::move(ticket));
   worker.loop.post_call([&worker, fd, how, ticket = std::move(ticket)]() mutable { worker.serve_connection(fd, std::move(how), std::move(ticket)); });
 }
 
