@@ -86,6 +86,7 @@ Task<bool> Session::open() {
     if (!admitted) co_return note_refused(context_.tls ? admission_name(admission_) : "no certificate", {}), false;
     bool secured = co_await secure();
     if (!secured) co_return false;
+    tell(Stage::tls_done, nullptr);
   }
   find_rights();
   machine_.emplace(machine_options());

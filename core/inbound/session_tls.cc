@@ -15,6 +15,7 @@ Task<void> Session::start_tls() {
   origin_.account.clear();
   origin_.mechanism.clear();
   find_rights();
+  tell(Stage::tls_done, nullptr);
   machine_->tls_started();
   offer_auth();
 }
@@ -28,7 +29,6 @@ Task<bool> Session::secure() {
     co_return tls_failed("the client's certificate is revoked here (tls.revoked)"), false;
   stream_ = std::move(*stream);
   take_facts(stream_->tls()->facts());
-  tell(Stage::tls_done, nullptr);
   co_return true;
 }
 

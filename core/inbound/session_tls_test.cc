@@ -113,7 +113,13 @@ TEST_CASE("STARTTLS forgets what was said before, and only that") {
     return Verdict();
   }, kMayNotes);
   for (Stage stage : {Stage::starttls, Stage::tls_done})
-    rig.hook(stage, [&told](HookCall& call) { return told.push_back(std::string(stage_info(call.stage()).name) + " " + call.subject().origin->tls_sni), Verdict(); });
+    rig.hook(stage, [&told](HookCall& call) {
+      const Subject& shown = call.subject();
+      std::string line(stage_info(call.stage()).name);
+      line += " " + shown.origin->tls_sni + " " + shown.origin->helo;
+      for (const auto& [name, value] : *shown.connection_notes) line += " " + name + "=" + value;
+      return told.push_back(line), Verdict();
+    });
   Rig::Client clear(rig);
   Encrypted client(rig, started(clear));
   REQUIRE(client.stream);
@@ -135,7 +141,7 @@ TEST_CASE("STARTTLS forgets what was said before, and only that") {
   CHECK(envelope.origin.session != 0);
   CHECK(rig.stored(0).find("from after.test") != std::string::npos);
   CHECK(rig.stored(0).find("with ESMTPS id") != std::string::npos);
-  CHECK(told == std::vector<std::string>{"starttls mx.test", "tls_done mx.test"});
+  CHECK(told == std::vector<std::string>{"starttls mx.test before.test from=connect helo=before", "tls_done mx.test  from=connect"});
   CHECK(rig.sink.count("session.tls") == 1);
   CHECK(rig.context->counters.tls_1_3 == 1);
 }
@@ -209,9 +215,12 @@ TEST_CASE("a hook may refuse the handshake, when it knows the name") {
 TEST_CASE("implicit TLS: the banner is inside") {
   TlsRig rig;
   rig.listener.tls = ListenerTls::implicit;
+  int told = 0;
+  rig.hook(Stage::tls_done, [&told](HookCall&) { return ++told, Verdict(); });
   Rig::Client clear(rig);
   Encrypted client(rig, clear.take_socket());
   CHECK(client.read() == "220 mx.test ESMTP Veredus\r\n");
+  CHECK(told == 1);
   CHECK(client.say("EHLO client.test\r\n").find("STARTTLS") == std::string::npos);
   CHECK(client.code("STARTTLS\r\n") == "502");
   Rig::Client confused(rig);
