@@ -214,11 +214,12 @@ Task<void> QueueCore::warn(uint64_t handle) {
   Result<MessagePtr> content = fail(Errc::not_found, "the message is gone");
   if (messages_.find(handle) != kNone) content = co_await load_content(index);
   Status reported;
+  bool told = false;
   if (stored.ok() && content.ok() && messages_.find(handle) != kNone) {
     WallTime until = messages_[index].arrived + lifetime(messages_[index]);
     std::vector<ReportedRecipient> recipients = with_last_replies(waiting_items(index), *stored, until);
-    if (!recipients.empty())
-      reported = co_await reporter_->report(*content, ReportKind::delay, std::move(recipients));
+    told = !recipients.empty();
+    if (told) reported = co_await reporter_->report(*content, ReportKind::delay, std::move(recipients));
   } else {
     reported = stored.ok() ? content.ok() ? Status() : Status(content.error()) : Status(stored.error());
   }
@@ -231,7 +232,10 @@ Task<void> QueueCore::warn(uint64_t handle) {
         index, loop_.now() + std::clamp(RetryPlan::base(settings_->queue, 1), Millis(1000), Millis(300'000)));
     co_return;
   }
-  warned(index, *stored);
+  if (told)
+    warned(index, *stored);
+  else  // an attempt took the last item while the message was read
+    watches_.set(index, loop_.now() + kLookAgain);
 }
 
 std::vector<uint64_t> QueueCore::waiting_items(Index message) const {
