@@ -5,6 +5,7 @@
 #include <tuple>
 #include <typeinfo>
 
+#include "hooks/edits.h"
 #include "hooks/stage_table.h"
 
 namespace veredus {
@@ -29,7 +30,7 @@ bool before(const std::shared_ptr<Hook>& a, const std::shared_ptr<Hook>& b) {
 
 }  // namespace
 
-HookView::HookView(Stage stage, const Subject& subject)
+HookView::HookView(Stage stage, const Subject& subject, std::span<const Edit> earlier)
     : stage_(stage),
       origin_(copied(subject.origin)),
       envelope_(copied(subject.envelope)),
@@ -48,6 +49,7 @@ HookView::HookView(Stage stage, const Subject& subject)
       last_(subject.last) {
   if (subject.connection_notes) connection_notes_ = *subject.connection_notes;
   if (subject.auth_results) auth_results_ = *subject.auth_results;
+  take_auth_results(auth_results_, earlier);
 }
 
 Subject HookView::subject() const {
@@ -73,7 +75,7 @@ Subject HookView::subject() const {
 }
 
 std::shared_ptr<const HookView> HookCall::view() {
-  if (!view_) view_ = std::make_shared<const HookView>(stage(), subject_);
+  if (!view_) view_ = std::make_shared<const HookView>(stage(), subject_, earlier_);
   return view_;
 }
 

@@ -31,7 +31,7 @@ struct HookInfo {
 
 class HookView {
  public:
-  HookView(Stage stage, const Subject& subject);
+  HookView(Stage stage, const Subject& subject, std::span<const Edit> earlier = {});
   Stage stage() const { return stage_; }
   Subject subject() const;
 

@@ -25,7 +25,7 @@ class Reading {
   }
   explicit operator bool() const { return view_ != nullptr; }
   vrd_view* operator->() const { return view_; }
-  const Subject& subject() const { return *view_->subject; }
+  const Subject& subject() const { return view_->stage ? *view_->stage->subject : *view_->subject; }
   const HeaderIndex& headers() const {
     if (!view_->headers) view_->headers = std::make_unique<HeaderIndex>(subject());
     return *view_->headers;

@@ -42,6 +42,16 @@ TEST_CASE("a hook reads header fields and inserts one") {
   CHECK(insert->value == "2 of 3: folded\r\n text");
 }
 
+TEST_CASE("a hook reads what hooks before it found, also when it is carried to another loop") {
+  HostRig rig(2);
+  with_mail(rig);
+  CHECK(rig.enable({"plugin: recorder\n", "plugin: recorder-serial\n", "plugin: recorder\ninstance: two\n"}) == "");
+  CHECK(rig.ask(Stage::helo).edits.size() == 3);
+  const std::string found = "\"method\":\"spf\",\"result\":\"pass\",\"property\":\"smtp.helo\",\"value\":";
+  CHECK(rig.count(found + "\"recorder\"") == 2);
+  CHECK(rig.count(found + "\"recorder-serial\"") == 1);
+}
+
 TEST_CASE("a serial plugin is asked on its loop and answers the same, from every loop") {
   HostRig rig(3);
   with_mail(rig);
@@ -135,9 +145,9 @@ TEST_CASE("numbers of plugins outlive their generations") {
   REQUIRE(stats.size() == 1);
   CHECK(stats[0].plugin == "recorder");
   CHECK(stats[0].generations == std::vector<uint64_t>{2});
-  REQUIRE(stats[0].stages.size() == 2);
-  CHECK(stats[0].stages[0].stage == Stage::rcpt);
-  CHECK(stats[0].stages[0].hooks.calls == 2);
-  CHECK(stats[0].stages[0].hooks.answers[static_cast<size_t>(Action::reject)] == 1);
-  CHECK(stats[0].stages[0].pending == 0);
+  REQUIRE(stats[0].stages.size() == 3);
+  CHECK(stats[0].stages[1].stage == Stage::rcpt);
+  CHECK(stats[0].stages[1].hooks.calls == 2);
+  CHECK(stats[0].stages[1].hooks.answers[static_cast<size_t>(Action::reject)] == 1);
+  CHECK(stats[0].stages[1].pending == 0);
 }

@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "bench.h"
 #include "mail/address.h"
+#include "picture.h"
 
 namespace veredus::ptest {
 
@@ -174,6 +175,29 @@ vrd_status add_result(vrd_edits* edits, const vrd_authres* result) {
   return add(edits, "core.authres add", good, std::move(edit));
 }
 
+uint32_t count_results(const vrd_view* view) {
+  return usable_view(view, "core.authres count") ? static_cast<uint32_t>(view->picture->results.size()) : 0;
+}
+
+vrd_status result_at(const vrd_view* view, uint32_t index, vrd_authres* out) {
+  if (!usable_view(view, "core.authres at")) return VRD_E_STATE;
+  if (!out || out->size < sizeof(vrd_authres)) return VRD_E_INVALID;
+  if (index >= view->picture->results.size()) return VRD_E_NOT_FOUND;
+  const AuthFinding& found = view->picture->results[index];
+  *out = {out->size, 0, str_of(found.method), str_of(found.result), str_of(found.reason), nullptr, found.properties.size()};
+  return VRD_OK;
+}
+
+vrd_status result_property(const vrd_view* view, uint32_t index, uint32_t position, vrd_str* name, vrd_str* value) {
+  if (!usable_view(view, "core.authres property")) return VRD_E_STATE;
+  const auto& results = view->picture->results;
+  if (index >= results.size() || position >= results[index].properties.size()) return VRD_E_NOT_FOUND;
+  const auto& [key, text] = results[index].properties[position];
+  if (name) *name = str_of(key);
+  if (value) *value = str_of(text);
+  return VRD_OK;
+}
+
 std::string indices_text(const std::vector<uint32_t>& indices) {
   std::string out;
   for (uint32_t index : indices) out += (out.empty() ? "" : ",") + std::to_string(index);
@@ -259,8 +283,26 @@ const vrd_core_edit_1* edit_table() {
   return &kTable;
 }
 
+std::optional<Edit> result_of(std::string_view text) {
+  Edit out;
+  out.kind = EditKind::authres;
+  for (size_t at = 0; at < text.size();) {
+    size_t end = std::min(text.find(' ', at), text.size());
+    std::string_view word = text.substr(at, end - at);
+    at = end + 1;
+    size_t equal = word.find('=');
+    if (word.empty()) continue;
+    if (equal == 0 || equal == std::string_view::npos) return std::nullopt;
+    std::string name(word.substr(0, equal)), value(word.substr(equal + 1));
+    if (out.name.empty()) out.name = name, out.value = value;
+    else out.properties.emplace_back(name, value);
+  }
+  if (out.name.empty()) return std::nullopt;
+  return out;
+}
+
 const vrd_core_authres_1* authres_table() {
-  static const vrd_core_authres_1 kTable{sizeof(vrd_core_authres_1), 0, add_result};
+  static const vrd_core_authres_1 kTable{sizeof(vrd_core_authres_1), 0, add_result, count_results, result_at, result_property};
   return &kTable;
 }
 

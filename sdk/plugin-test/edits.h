@@ -5,7 +5,9 @@
 #include <veredus/authres.h>
 #include <veredus/edit.h>
 
+#include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -30,6 +32,7 @@ struct Edit {
 };
 
 uint32_t right_of(EditKind kind);    // VRD_MAY_...; 0: needs none
+std::optional<Edit> result_of(std::string_view text);  // "spf=pass smtp.mailfrom=a.test"
 std::string edit_text(const Edit& edit);  // "insert_header 0 X-Spam: yes"
 
 }  // namespace veredus::ptest

@@ -47,6 +47,8 @@ void Exec::dispatch(const Step& step) {
   if (step.name == "reload") return reload_step(step);
   if (step.name == "fail") return fail_step(step);
   if (step.name == "files") return write_files(step.args);
+  if (step.name == "results") return results_step(step);
+  if (step.name == "notes") return notes_step(step);
   if (step.name == "content" && step.args.IsScalar()) return session_.set_content(step.args.Scalar());
   if (step.name != "abort") return;
   if (run_ && !run_->done()) run_->abort();
@@ -61,6 +63,23 @@ void Exec::fail_step(const Step& step) {
     if (!status_by_text(entry.second.Scalar(), &status)) return fail(step.place, "unknown status " + entry.second.Scalar());
     bench_.failing[entry.first.Scalar()] = status;
   }
+}
+
+// What other plugins are said to have found: "spf=pass smtp.mailfrom=a.test".
+void Exec::results_step(const Step& step) {
+  session_.results.clear();
+  std::vector<std::string> texts;
+  if (step.args.IsScalar()) texts.push_back(step.args.Scalar());
+  for (const auto& each : step.args) texts.push_back(each.Scalar());
+  for (const std::string& text : texts) {
+    std::optional<Edit> result = result_of(text);
+    if (!result) return fail(step.place, "a result is METHOD=RESULT [PTYPE.PROPERTY=VALUE ...], not " + text);
+    session_.results.push_back(std::move(*result));
+  }
+}
+
+void Exec::notes_step(const Step& step) {
+  for (const auto& entry : step.args) session_.notes[entry.first.Scalar()] = entry.second.Scalar();
 }
 
 // Real time, for threads of the plugin's own: until what is waited for has come.

@@ -52,6 +52,8 @@ class Exec {
   void service_step(const Step& step);
   void reload_step(const Step& step);
   void fail_step(const Step& step);
+  void results_step(const Step& step);
+  void notes_step(const Step& step);
   void wait_real(int64_t ms);
   bool busy() const { return (run_ && !collected_) || token_ != 0; }
   void judge(const Step& step);

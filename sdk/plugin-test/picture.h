@@ -36,12 +36,19 @@ struct Field {
   std::string name, value;  // the value with its leading space, folds as they are
 };
 
+// What some plugin found out about the message's origin.
+struct AuthFinding {
+  std::string method, result, reason;
+  std::vector<std::pair<std::string, std::string>> properties;
+};
+
 struct Picture {
   uint32_t stage = 0;
   Attrs attrs;
   std::vector<Attrs> recipients;
   uint32_t recipient = 0;
   std::map<std::string, std::string> notes;
+  std::vector<AuthFinding> results;
   bool content = false;
   std::vector<Field> fields;
   std::string octets;

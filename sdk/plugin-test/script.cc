@@ -29,7 +29,8 @@ constexpr Key kCaseKeys[] = {{"name", Kind::text},    {"settings", Kind::map}, {
                              {"message", Kind::any},  {"steps", Kind::list}};
 
 constexpr Key kPlainSteps[] = {{"advance", Kind::duration}, {"wait", Kind::duration}, {"command", Kind::texts}, {"reload", Kind::any},  {"fail", Kind::map},
-                               {"content", Kind::any},      {"files", Kind::map},     {"abort", Kind::none},    {"expect", Kind::map},  {"body", Kind::any}};
+                               {"content", Kind::any},      {"files", Kind::map},     {"abort", Kind::none},    {"expect", Kind::map},  {"body", Kind::any},
+                               {"results", Kind::texts},    {"notes", Kind::map}};
 
 constexpr Key kExpectKeys[] = {{"verdict", Kind::verdict},  {"scope", Kind::scope},      {"reply", Kind::text},   {"text", Kind::text},     {"rule", Kind::any},
                                {"fault", Kind::any},        {"edits", Kind::texts},      {"edits_include", Kind::texts}, {"headers", Kind::map},   {"notes", Kind::map},

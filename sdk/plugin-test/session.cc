@@ -136,6 +136,7 @@ std::shared_ptr<const Picture> Session::picture(uint32_t stage, bool content) co
   out->recipients = recipients;
   out->recipient = recipient;
   out->notes = notes;
+  for (const Edit& each : results) out->results.push_back({each.name, each.value, each.extra, each.properties});
   std::string header = header_block();
   add_parts(out->attrs, VRD_ATTR_SENDER, VRD_ATTR_SENDER_LOCAL, VRD_ATTR_SENDER_DOMAIN);
   for (Attrs& row : out->recipients) add_parts(row, VRD_ATTR_RECIPIENT, VRD_ATTR_RECIPIENT_LOCAL, VRD_ATTR_RECIPIENT_DOMAIN);
@@ -235,7 +236,6 @@ void Session::compose_results() {
     for (const auto& [name, text] : result.properties) value += " " + name + "=" + quoted(text);
   }
   fields.insert(fields.begin(), Field{"Authentication-Results", value});
-  results.clear();
 }
 
 size_t Session::header_count(const std::string& name) const {

@@ -16,6 +16,7 @@ static const vrd_core_hook_1 *hook_;
 static const vrd_core_message_1 *message_;
 static const vrd_core_edit_1 *edit_;
 static const vrd_core_conf_1 *conf_;
+static const vrd_core_authres_1 *authres_;
 static const vrd_host *host_;
 
 typedef struct self {
@@ -31,6 +32,25 @@ static void wait_for_file(vrd_str path) {
 }
 
 static int is(vrd_str a, vrd_str b) { return a.len == b.len && memcmp(a.ptr, b.ptr, a.len) == 0; }
+
+/* Writes what was found so far, and adds a finding of its own. */
+static vrd_status at_helo(void *shard, vrd_stage *stage, vrd_verdict *out) {
+  self *me = shard;
+  const vrd_view *view = hook_->view(stage);
+  vrd_authres row = {VRD_SIZED(vrd_authres), 0, {"", 0}, {"", 0}, {"", 0}, NULL, 0};
+  vrd_str name, value;
+  (void)out;
+  for (uint32_t i = 0; i < authres_->count(view); ++i) {
+    if (authres_->at(view, i, &row) != VRD_OK || authres_->property(view, i, 0, &name, &value) != VRD_OK) return VRD_E_FAULT;
+    vrd_pair values[] = {{VRD_STR("method"), row.method}, {VRD_STR("result"), row.result}, {VRD_STR("property"), name}, {VRD_STR("value"), value}};
+    log_->write(me->host, VRD_LOG_INFO, VRD_STR("found"), view, values, 4);
+    if (authres_->property(view, i, (uint32_t)row.property_count, &name, &value) != VRD_E_NOT_FOUND) return VRD_E_FAULT;
+  }
+  if (authres_->at(view, authres_->count(view), &row) != VRD_E_NOT_FOUND) return VRD_E_FAULT;
+  vrd_pair property = {VRD_STR("smtp.helo"), VRD_STR(NAME)};
+  vrd_authres own = {VRD_SIZED(vrd_authres), 0, VRD_STR("spf"), VRD_STR("pass"), {"", 0}, &property, 1};
+  return authres_->add(hook_->edits(stage), &own);
+}
 
 static vrd_status at_rcpt(void *shard, vrd_stage *stage, vrd_verdict *out) {
   self *me = shard;
@@ -66,7 +86,8 @@ static vrd_status at_message(void *shard, vrd_stage *stage, vrd_verdict *out) {
 
 static const vrd_hook rcpt = {VRD_SIZED(vrd_hook), VRD_STAGE_RCPT, 0, 0, 0, VRD_ON_FAULT_TEMPFAIL, 0, 0, at_rcpt, NULL};
 static const vrd_hook message = {VRD_SIZED(vrd_hook), VRD_STAGE_MESSAGE, 0, VRD_NEED_CONTENT, VRD_MAY_HEADERS, VRD_ON_FAULT_TEMPFAIL, 0, 0, at_message, NULL};
-static const vrd_hook *const hooks[] = {&rcpt, &message, NULL};
+static const vrd_hook helo = {VRD_SIZED(vrd_hook), VRD_STAGE_HELO, 0, 0, VRD_MAY_AUTHRES, VRD_ON_FAULT_TEMPFAIL, 0, 0, at_helo, NULL};
+static const vrd_hook *const hooks[] = {&helo, &rcpt, &message, NULL};
 
 static const vrd_setting s_refuse = {VRD_SIZED(vrd_setting), VRD_SETTING_TEXT, 0, 1, "refuse", NULL, NULL, "Whom to refuse."};
 static const vrd_setting s_fail = {VRD_SIZED(vrd_setting), VRD_SETTING_BOOL, 0, 1, "fail", "false", NULL, "Whether create() fails."};
@@ -78,6 +99,7 @@ static const vrd_setting *const settings[] = {&s_refuse, &s_fail, &s_fail_loop, 
 
 static vrd_status create(const vrd_host *host, const vrd_conf *conf, void *prev, void **out, vrd_err *err) {
   conf_ = host->iface(host, VRD_CORE_CONF_1);
+  authres_ = host->iface(host, VRD_CORE_AUTHRES_1);
   log_ = host->iface(host, VRD_CORE_LOG_1);
   hook_ = host->iface(host, VRD_CORE_HOOK_1);
   message_ = host->iface(host, VRD_CORE_MESSAGE_1);

@@ -14,6 +14,18 @@ struct Field {
   std::string_view name, value;
 };
 
+/** What one authentication method found, by a plugin that was asked before. */
+struct AuthResult {
+  std::string method, result, reason;
+  std::vector<std::pair<std::string, std::string>> properties;
+  /** Value of the first property of this name; empty when there is none. */
+  std::string_view property(std::string_view name) const {
+    for (const auto& [key, value] : properties)
+      if (key == name) return value;
+    return {};
+  }
+};
+
 class KeptView;
 
 /** What a stage shows. Texts live as long as the view. */
@@ -47,6 +59,25 @@ class View {
     vrd_str out{};
     if (Interfaces::need(host_->message).note(raw_, str(key), &out) < 0) return std::nullopt;
     return vrd::view(out);
+  }
+
+  /** What was found so far, in the order it was added; those of earlier hooks of this stage too. Empty with a host that cannot tell. */
+  std::vector<AuthResult> auth_results() const {
+    std::vector<AuthResult> out;
+    const vrd_core_authres_1& api = Interfaces::need(host_->authres);
+    if (api.size < sizeof(vrd_core_authres_1)) return out;
+    const uint32_t count = api.count(raw_);
+    for (uint32_t i = 0; i < count; ++i) {
+      vrd_authres row{};
+      row.size = sizeof row;
+      if (api.at(raw_, i, &row) < 0) break;
+      out.push_back({std::string(vrd::view(row.method)), std::string(vrd::view(row.result)), std::string(vrd::view(row.reason)), {}});
+      for (uint32_t p = 0; p < row.property_count; ++p) {
+        vrd_str name{}, value{};
+        if (api.property(raw_, i, p, &name, &value) >= 0) out.back().properties.emplace_back(vrd::view(name), vrd::view(value));
+      }
+    }
+    return out;
   }
 
   uint32_t header_count() const { return Interfaces::need(host_->message).header_count(raw_); }
