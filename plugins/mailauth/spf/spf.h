@@ -36,7 +36,7 @@ struct SpfAnswer {
   SpfResult result = SpfResult::none;
   std::string domain;       // that was checked, in lower case
   std::string identity;     // "mailfrom" or "helo"
-  std::string explanation;  // the domain's own, on fail; empty: it gives none that can be used. Printable ASCII, or a tab
+  std::string explanation;  // the domain's own, on fail; empty: it gives none that can be used. Printable ASCII
   std::string mechanism;    // the directive that decided, as published: "-all"; "default" when the record ended without a match
   std::string problem;      // temperror, permerror: a sentence. none: why
   uint32_t lookups = 0, void_lookups = 0;
