@@ -72,7 +72,8 @@ constexpr Setting kCredential[] = {
      .member = at<&CredentialSettings::refresh_token_file>(),
      .derived = "none",
      .doc = "For token_url: file whose first line is the refresh token; without it the client credentials alone "
-            "are used."},
+            "are used. When the endpoint gives another one it is written into the file, if the daemon's user may do so; "
+            "else it is kept until a restart."},
     {.name = "scope",
      .type = Type::text,
      .member = at<&CredentialSettings::scope>(),

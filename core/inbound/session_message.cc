@@ -5,11 +5,14 @@
 #include "hooks/edits.h"
 #include "inbound/session.h"
 #include "log/events.h"
+#include "mail/headers.h"
 #include "mail/trace.h"
 
 namespace veredus {
 
 namespace {
+
+constexpr std::string_view kTlsRequiredName = "TLS-Required";
 
 Reply too_many_hops() {
   return {550, {5, 4, 6}, {"Too many Received fields, the message is in a loop"}};
@@ -18,12 +21,21 @@ Reply not_processed() {
   return {451, {4, 3, 0}, {"The message could not be processed, try again later"}};
 }
 
-// RFC 8689 5: the sender would rather have the message delivered than protected.
+bool has_line(std::string_view text, std::string_view beginning) {
+  while (!istarts_with(text, beginning)) {
+    size_t end = text.find('\n');
+    if (end == std::string_view::npos) return false;
+    text.remove_prefix(end + 1);
+  }
+  return true;
+}
+
+// RFC 8689 5: the sender would rather have the message delivered than protected. Most headers are not taken apart for that.
 bool wants_no_tls(std::string_view header) {
-  constexpr std::string_view kField = "tls-required:";
-  for (std::string_view line : split(header, '\n'))
-    if (istarts_with(line, kField) && iequals(trimmed(line.substr(kField.size())), "no")) return true;
-  return false;
+  if (!has_line(header, kTlsRequiredName)) return false;
+  auto block = HeaderBlock::parse(header);
+  const HeaderField* field = block ? block->find(kTlsRequiredName) : nullptr;
+  return field && iequals(unfolded(block->value(*field)), "no");
 }
 
 bool concerns_header(const Edit& edit) { return right_for(edit) == kMayHeaders; }

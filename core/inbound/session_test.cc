@@ -199,6 +199,20 @@ TEST_CASE("normalising only where settings say") {
   CHECK(other.send_message("A: b\n\nbody\r\n").starts_with("550 5.6.0"));
 }
 
+TEST_CASE("the field TLS-Required: No is noted in every spelling, and nothing else is") {
+  const std::pair<const char*, bool> cases[] = {{"TLS-Required: No", true}, {"tls-required:\r\n  no ", true}, {"Subject: a\r\nTls-Required:NO", true},
+                                                {"TLS-Required: Yes", false}, {"TLS-Required: No, really", false}, {"X-TLS-Required: No", false},
+                                                {"Subject: a\r\n TLS-Required: No", false}, {"TLS-Required-Not: No", false}};
+  for (const auto& [field, noted] : cases) {
+    CAPTURE(field);
+    Rig rig;
+    Rig::Client client(rig);
+    hello(client);
+    CHECK(client.send_message(std::string(field) + "\r\n\r\nx\r\n").starts_with("250"));
+    CHECK((find_note(rig.queue.added.at(0)->envelope.notes, kTlsRequiredNote) != nullptr) == noted);
+  }
+}
+
 TEST_CASE("a loop is broken by counting Received fields") {
   Rig rig([](Settings& s) { s.limits.received_hops = 3; });
   Rig::Client client(rig);

@@ -45,7 +45,7 @@ void WorkerGraph::build_plugin_host() {
   tables_ = &ports_->tables;
   for (auto& worker : workers_) {
     worker->outbound.deliver_port = &ports_->deliver;
-    worker->outbound.credentials.use(tables_, &worker->http);
+    worker->outbound.credentials.use(tables_, &worker->http, &pool_);
     worker->outbound.tls_policies = &ports_->tls_policies;
     worker->outbound.anchors = &anchors_;
     worker->context.auth = &ports_->auth;

@@ -60,6 +60,13 @@ vrd_str kept(std::string text) {
   return lent(*texts->insert(std::move(text)).first);
 }
 
+template <typename Values, typename Text>
+std::string joined(const Values& values, Text text) {
+  std::string out;
+  for (const auto& value : values) out += (out.empty() ? "" : ",") + text(value);
+  return out;
+}
+
 vrd_str conf_core(const vrd_host* host, const char* name) {
   const Instance& instance = Instance::of(host);
   const Settings& settings = instance.core_settings();
@@ -67,10 +74,10 @@ vrd_str conf_core(const vrd_host* host, const char* name) {
   if (wanted == "hostname") return lent(settings.hostname);
   if (wanted == "postmaster") return lent(settings.postmaster);
   if (wanted == "loops") return kept(std::to_string(instance.loops()));
-  if (wanted != "relay_domains") return {"", 0};
-  std::string out;
-  for (const std::string& domain : settings.relay_domains) out += (out.empty() ? "" : ",") + domain;
-  return kept(std::move(out));
+  if (wanted == "relay_domains") return kept(joined(settings.relay_domains, [](const std::string& domain) { return domain; }));
+  if (wanted == "local_domains") return kept(joined(settings.local_domains, [](const std::string& domain) { return domain; }));
+  if (wanted == "relay_networks") return kept(joined(settings.relay_networks, [](const Network& network) { return network.text(); }));
+  return {"", 0};
 }
 
 void conf_fail(vrd_err* err, const vrd_conf* node, vrd_str text) {

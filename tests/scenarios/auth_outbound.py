@@ -14,17 +14,20 @@ from lib_veredus import *  # noqa: F401,F403
 
 
 class Tokens:
-    """A token endpoint: each answer has another token, "t1", "t2" ..."""
+    """A token endpoint: each answer has another token, "t1", "t2" ...; with `rotates` another refresh token too."""
 
-    def __init__(self, life=3600):
-        self.asked, self.life, self.status = [], life, 200
+    def __init__(self, life=3600, rotates=False):
+        self.asked, self.life, self.status, self.rotates = [], life, 200, rotates
         outer = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_POST(self):
                 form = urllib.parse.parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode())
                 outer.asked.append({key: value[0] for key, value in form.items()})
-                body = json.dumps({"access_token": f"t{len(outer.asked)}", "expires_in": outer.life} if outer.status == 200 else {"error": "invalid_grant"}).encode()
+                answer = {"access_token": f"t{len(outer.asked)}", "expires_in": outer.life} if outer.status == 200 else {"error": "invalid_grant"}
+                if outer.rotates:
+                    answer["refresh_token"] = f"r{len(outer.asked)}"
+                body = json.dumps(answer).encode()
                 self.send_response(outer.status)
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
@@ -138,6 +141,33 @@ def test_tokens():
         with Hop({"AUTH": "235 ok"}, ehlo=["AUTH XOAUTH2"], tls=(certs.path("server.pem"), certs.path("server.key"))) as hop, Daemon(client_core(hop.port, entry)) as daemon:
             reply = send(daemon)
             assert "the token endpoint answered 400 (invalid_grant)" in reply, reply
+
+
+def test_refresh_tokens_that_change():
+    """The endpoint gives another refresh token each time. It goes into the file, and counts even where the file cannot be written."""
+    with Certificates() as certs:
+        for writable in (True, False):
+            directory = work_dir()
+            path = os.path.join(directory, "refresh")
+            with open(path, "w", encoding="ascii") as file:
+                file.write("first\n")
+            os.chmod(path, 0o640)
+            if not writable:
+                os.mkdir(path + ".new")
+            good = {"AUTH": "235 2.7.0 ok"}
+            with Tokens(rotates=True) as tokens, Hop(good, ehlo=["AUTH XOAUTH2"], tls=(certs.path("server.pem"), certs.path("server.key"))) as hop:
+                entry = {"user": "ann@example.test", "token_url": tokens.url, "client_id": "veredus", "refresh_token_file": path}
+                with Daemon(client_core(hop.port, entry, loops=1, outbound={"idle": "0s"})) as daemon:
+                    assert send(daemon) == "delivered"
+                    hop.replies["AUTH"] = "535 5.7.8 no"
+                    assert "535" in send(daemon)
+                    hop.replies["AUTH"] = "235 2.7.0 ok"
+                    daemon.cmd("queue", "retry", "--state", "queued")
+                    wait_until(lambda: len(daemon.events("recipient.delivered")) == 2, 20, "not delivered with a fresh token")
+                    assert [form["refresh_token"] for form in tokens.asked] == ["first", "r1"], tokens.asked
+                    if writable:
+                        wait_until(lambda: open(path, encoding="ascii").read() == "r2\n", 10, "the file has not the new token")
+                        assert os.stat(path).st_mode & 0o777 == 0o640
 
 
 if __name__ == "__main__":
