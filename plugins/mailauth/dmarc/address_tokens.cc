@@ -77,7 +77,10 @@ class Scanner {
     if (c == '"') return enclosed('"', "a quote has no end") ? Kind::quoted : Kind::end;
     if (c == '[') return enclosed(']', "a bracket '[' has no end") ? Kind::literal : Kind::end;
     if (c != '\0' && std::strchr("<>@,;:.", c) != nullptr) return ++at_, Kind::special;
-    if (!is_atext(c)) return fail(static_cast<unsigned char>(c) < ' ' || c == 0x7F ? "it has a control character" : std::string("'") + c + "' stands where it cannot"), Kind::end;
+    if (!is_atext(c))
+      return fail(static_cast<unsigned char>(c) < ' ' || c == 0x7F ? "it has a control character"
+                                                                   : std::string("'") + c + "' stands where it cannot"),
+             Kind::end;
     while (at_ < text_.size() && is_atext(text_[at_])) ++at_;
     return Kind::atom;
   }

@@ -53,7 +53,9 @@ class Mailboxes {
  private:
   const AddressToken& now() const { return tokens_[at_]; }
   void fail(const AddressToken& token) {
-    if (problem.empty()) problem = token.kind == AddressToken::Kind::end ? "it ends too soon" : "'" + std::string(token.text.substr(0, 40)) + "' stands where it cannot";
+    if (problem.empty())
+      problem = token.kind == AddressToken::Kind::end ? "it ends too soon"
+                                                      : "'" + std::string(token.text.substr(0, 40)) + "' stands where it cannot";
   }
 
   void element() {
@@ -80,7 +82,9 @@ class Mailboxes {
     count();
   }
   void bare(size_t from) {
-    if (std::none_of(tokens_.begin() + static_cast<long>(from), tokens_.begin() + static_cast<long>(at_), [](const AddressToken& one) { return one.is('@'); })) return;
+    if (std::none_of(tokens_.begin() + static_cast<long>(from), tokens_.begin() + static_cast<long>(at_),
+                     [](const AddressToken& one) { return one.is('@'); }))
+      return;
     size_t end = at_, at = local_part(from);
     if (at == 0) return fail(tokens_[from]);
     at_ = domain(at + 1);
@@ -135,7 +139,10 @@ Author read_value(std::string_view value) {
   Author out;
   size_t found = read.domains.size() + (read.literal ? 1 : 0);
   out.domains = std::move(read.domains);
-  out.state = found > 1 ? AuthorState::several : read.literal ? AuthorState::literal : found == 1 ? AuthorState::one : AuthorState::no_address;
+  out.state = found > 1      ? AuthorState::several
+              : read.literal ? AuthorState::literal
+              : found == 1   ? AuthorState::one
+                             : AuthorState::no_address;
   if (out.state == AuthorState::several) out.problem = "the From field has addresses of several domains";
   if (out.state == AuthorState::literal) out.problem = "the address in the From field has no domain, but an IP address";
   if (out.state == AuthorState::no_address) out.problem = "the From field has no address";

@@ -1,5 +1,5 @@
-// Author: whose mail a message claims to be: the domain in its From field (RFC 5322 3.6.2, RFC 6854, RFC 9989 5.3.1). Read strictly: what two
-// programs may read in two ways is `unreadable`, or has several domains. Values; any thread.
+// Author: whose mail a message claims to be: the domain in its From field (RFC 5322 3.6.2, RFC 6854, RFC 9989 5.3.1). Read strictly: what
+// two programs may read in two ways is `unreadable`, or has several domains. Values; any thread.
 #pragma once
 
 #include <string>

@@ -93,7 +93,9 @@ bool without_policy(DmarcAnswer& answer) {
   const RecordAt& at = answer.policy_at;
   if (at.failed) answer.result = "temperror", answer.problem = at.problem;
   else if (!at.record) answer.problem = at.problem.empty() ? "there is no DMARC record for " + answer.author : at.problem;
-  else if (!at.record->usable) answer.result = "permerror", answer.problem = "the DMARC record at _dmarc." + at.domain + " has a policy that cannot be read, and no address for reports";
+  else if (!at.record->usable)
+    answer.result = "permerror",
+    answer.problem = "the DMARC record at _dmarc." + at.domain + " has a policy that cannot be read, and no address for reports";
   else return false;
   return true;
 }

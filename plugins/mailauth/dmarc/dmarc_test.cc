@@ -24,15 +24,19 @@ std::vector<std::string> names_asked(const FakeDns& dns) {
 }
 
 DmarcAnswer check(FakeDns& dns, DmarcInput input) { return run(check_dmarc(dns, std::move(input), {})); }
-DmarcAnswer check_spf(FakeDns& dns, const std::string& author, const std::string& spf, const std::string& result = "pass") { return check(dns, {{author}, {{spf, result}}, {}}); }
-DmarcAnswer check_dkim(FakeDns& dns, const std::string& author, const std::string& domain, const std::string& result = "pass") { return check(dns, {{author}, {}, {{domain, "s", result}}}); }
+DmarcAnswer check_spf(FakeDns& dns, const std::string& author, const std::string& spf, const std::string& result = "pass") {
+  return check(dns, {{author}, {{spf, result}}, {}});
+}
+DmarcAnswer check_dkim(FakeDns& dns, const std::string& author, const std::string& domain, const std::string& result = "pass") {
+  return check(dns, {{author}, {}, {{domain, "s", result}}});
+}
 
 }  // namespace
 
 TEST_CASE("a walk asks for eight names at most") {
   CHECK(walk_of("a.b.c.d.e.f.g.h.i.j.mail.example.test") ==
-        std::vector<std::string>{"a.b.c.d.e.f.g.h.i.j.mail.example.test", "g.h.i.j.mail.example.test", "h.i.j.mail.example.test", "i.j.mail.example.test", "j.mail.example.test", "mail.example.test",
-                                 "example.test", "test"});
+        std::vector<std::string>{"a.b.c.d.e.f.g.h.i.j.mail.example.test", "g.h.i.j.mail.example.test", "h.i.j.mail.example.test",
+                                 "i.j.mail.example.test", "j.mail.example.test", "mail.example.test", "example.test", "test"});
   CHECK(walk_of("1.2.3.4.5.6.7.8").size() == 8);
   CHECK(walk_of("1.2.3.4.5.6.7.8.9").size() == 8);
   CHECK(walk_of("1.2.3.4.5.6.7").size() == 7);
@@ -80,7 +84,8 @@ TEST_CASE("several records count as none, others are not looked at") {
 TEST_CASE("an answer is asked for once a message") {
   FakeDns dns;
   publish(dns, "example.test", "v=DMARC1; p=reject");
-  CHECK(check(dns, {{"a.example.test"}, {{"b.example.test", "pass"}}, {{"b.example.test", "s", "pass"}, {"elsewhere.test", "s", "pass"}}}).result == "pass");
+  CHECK(check(dns, {{"a.example.test"}, {{"b.example.test", "pass"}}, {{"b.example.test", "s", "pass"}, {"elsewhere.test", "s", "pass"}}})
+            .result == "pass");
   std::vector<std::string> asked = names_asked(dns);
   std::sort(asked.begin(), asked.end());
   CHECK(asked == std::vector<std::string>{"_dmarc.a.example.test", "_dmarc.b.example.test", "_dmarc.example.test", "_dmarc.test"});
@@ -132,7 +137,8 @@ TEST_CASE("only what passes counts") {
     CHECK(check_spf(dns, "example.test", "example.test", result).result == "fail");
     CHECK(check_dkim(dns, "example.test", "example.test", result).result == "fail");
   }
-  DmarcAnswer both = check(dns, {{"example.test"}, {{"example.test", "fail"}}, {{"evil.test", "s", "pass"}, {"example.test", "t", "pass"}}});
+  DmarcAnswer both =
+      check(dns, {{"example.test"}, {{"example.test", "fail"}}, {{"evil.test", "s", "pass"}, {"example.test", "t", "pass"}}});
   CHECK(both.result == "pass");
   CHECK_FALSE(both.spf_aligned);
   CHECK(both.aligned_dkim == std::vector<size_t>{1});

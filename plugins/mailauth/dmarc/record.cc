@@ -30,7 +30,9 @@ std::string shown(std::string_view text) {
   return out;
 }
 
-int digit(char c) { return c >= '0' && c <= '9' ? c - '0' : c >= 'A' && c <= 'F' ? c - 'A' + 10 : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1; }
+int digit(char c) {
+  return c >= '0' && c <= '9' ? c - '0' : c >= 'A' && c <= 'F' ? c - 'A' + 10 : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
 
 std::string decoded(std::string_view text) {
   std::string out;
@@ -47,8 +49,9 @@ std::string address_in(std::string_view uri) {
   if (uri.size() < 7 || lowered(uri.substr(0, 7)) != "mailto:") return {};
   uri.remove_prefix(7);
   std::string out = decoded(uri.substr(0, uri.find('?')));
-  bool clean = out.size() <= kLongestAddress &&
-               std::all_of(out.begin(), out.end(), [](char c) { return c > ' ' && c < 0x7F && std::string_view("<>,;:\"\\()[]").find(c) == std::string_view::npos; });
+  bool clean = out.size() <= kLongestAddress && std::all_of(out.begin(), out.end(), [](char c) {
+                 return c > ' ' && c < 0x7F && std::string_view("<>,;:\"\\()[]").find(c) == std::string_view::npos;
+               });
   size_t at = out.find('@');
   bool whole = at != out.npos && at > 0 && at + 1 < out.size() && out.find('@', at + 1) == out.npos;
   return clean && whole ? out : std::string();
@@ -72,7 +75,8 @@ std::optional<uint64_t> size_of(std::string_view text) {
 }
 
 std::optional<ReportUri> read_uri(std::string_view text) {
-  bool good = !text.empty() && text.size() <= kLongestUri && std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < 0x7F && c != '<' && c != '>'; });
+  bool good = !text.empty() && text.size() <= kLongestUri &&
+              std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < 0x7F && c != '<' && c != '>'; });
   if (!good || text.find(':') == text.npos) return std::nullopt;
   ReportUri out;
   size_t mark = text.rfind('!');
@@ -108,13 +112,16 @@ class Reader {
   void problem(std::string text) {
     if (out_.problems.size() < kMostProblems) out_.problems.push_back(std::move(text));
   }
-  void bad(std::string_view name, std::string_view value) { problem("'" + std::string(name) + "=" + shown(value) + "' is no value that '" + std::string(name) + "' can have"); }
+  void bad(std::string_view name, std::string_view value) {
+    problem("'" + std::string(name) + "=" + shown(value) + "' is no value that '" + std::string(name) + "' can have");
+  }
 
   void tag(std::string_view part) {
     size_t equals = part.find('=');
     std::string name = lowered(trimmed(part.substr(0, equals)));
     if (equals == part.npos || name.empty()) return problem("'" + shown(part) + "' is no tag; it is ignored");
-    if (std::find(seen_.begin(), seen_.end(), name) != seen_.end()) return problem("'" + shown(name) + "' stands there twice; the first one holds");
+    if (std::find(seen_.begin(), seen_.end(), name) != seen_.end())
+      return problem("'" + shown(name) + "' stands there twice; the first one holds");
     seen_.push_back(name);
     known(name, trimmed(part.substr(equals + 1)));
   }
@@ -146,7 +153,8 @@ class Reader {
   void failures(std::string_view value) {
     std::string word = lowered(value);
     bool good = !word.empty() && word.size() <= 7 && word.size() % 2 == 1;
-    for (size_t i = 0; good && i < word.size(); ++i) good = i % 2 == 1 ? word[i] == ':' : std::string_view("01ds").find(word[i]) != std::string_view::npos;
+    for (size_t i = 0; good && i < word.size(); ++i)
+      good = i % 2 == 1 ? word[i] == ':' : std::string_view("01ds").find(word[i]) != std::string_view::npos;
     if (good) out_.fo = word;
     else bad("fo", value);
   }

@@ -1,4 +1,5 @@
-// DmarcRecord: the TXT record at _dmarc.DOMAIN (RFC 9989 4.7), and what is older than it and may still be there (RFC 7489). Values; any thread.
+// DmarcRecord: the TXT record at _dmarc.DOMAIN (RFC 9989 4.7), and what is older than it and may still be there (RFC 7489). Values; any
+// thread.
 #pragma once
 
 #include <cstdint>
@@ -34,7 +35,8 @@ struct DmarcRecord {
 
 // Whether a TXT record is meant for DMARC: it begins with "v=DMARC1".
 bool is_dmarc_record(std::string_view text);
-// Of a text for which is_dmarc_record() holds. Unknown tags are ignored, bad values are the defaults; pct, rf and ri have no effect any more.
+// Of a text for which is_dmarc_record() holds. Unknown tags are ignored, bad values are the defaults; pct, rf and ri have no effect any
+// more.
 DmarcRecord read_dmarc_record(std::string_view text);
 
 // "mailto:a@b.test!10m, https://..."; at most 20 of them.

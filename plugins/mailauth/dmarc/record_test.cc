@@ -15,12 +15,17 @@ DmarcRecord read(std::string_view text) {
 }  // namespace
 
 TEST_CASE("what is a DMARC record") {
-  for (const char* text : {"v=DMARC1", "v=DMARC1;", "v = DMARC1 ; p=none", " v=DMARC1;p=none", "V=DMARC1; p=none"}) CHECK(is_dmarc_record(text));
-  for (const char* text : {"", "v=dmarc1; p=none", "v=DMARC2; p=none", "v=DMARC1 p=none", "p=none; v=DMARC1", "v=spf1 -all", "DMARC1", "v=DMARC11; p=none"}) CHECK_FALSE(is_dmarc_record(text));
+  for (const char* text : {"v=DMARC1", "v=DMARC1;", "v = DMARC1 ; p=none", " v=DMARC1;p=none", "V=DMARC1; p=none"})
+    CHECK(is_dmarc_record(text));
+  for (const char* text :
+       {"", "v=dmarc1; p=none", "v=DMARC2; p=none", "v=DMARC1 p=none", "p=none; v=DMARC1", "v=spf1 -all", "DMARC1", "v=DMARC11; p=none"})
+    CHECK_FALSE(is_dmarc_record(text));
 }
 
 TEST_CASE("all tags of RFC 9989") {
-  DmarcRecord record = read("v=DMARC1; p=Reject; sp=quarantine; np=none; adkim=s; aspf=S; psd=n; t=y; fo=1:d; rua=mailto:a@b.test, mailto:c@d.test; ruf=mailto:e@f.test;");
+  DmarcRecord record = read(
+      "v=DMARC1; p=Reject; sp=quarantine; np=none; adkim=s; aspf=S; psd=n; t=y; fo=1:d; rua=mailto:a@b.test, mailto:c@d.test; "
+      "ruf=mailto:e@f.test;");
   CHECK(record.p == DmarcPolicy::reject);
   CHECK(record.sp == DmarcPolicy::quarantine);
   CHECK(record.np == DmarcPolicy::none);
@@ -67,7 +72,8 @@ TEST_CASE("what is wrong with one tag harms no other") {
 }
 
 TEST_CASE("a policy that cannot be read is none, when there is somebody to tell") {
-  for (const char* text : {"v=DMARC1; p=rejct; rua=mailto:a@b.test", "v=DMARC1; p=reject; sp=no; rua=mailto:a@b.test", "v=DMARC1; p=reject; np=; rua=mailto:a@b.test"}) {
+  for (const char* text : {"v=DMARC1; p=rejct; rua=mailto:a@b.test", "v=DMARC1; p=reject; sp=no; rua=mailto:a@b.test",
+                           "v=DMARC1; p=reject; np=; rua=mailto:a@b.test"}) {
     DmarcRecord record = read(text);
     CHECK(record.p == DmarcPolicy::none);
     CHECK_FALSE(record.sp);
@@ -99,8 +105,10 @@ TEST_CASE("report addresses") {
     CHECK(uris[0].address == row.address);
     CHECK(uris[0].most == row.most);
   }
-  for (const char* text : {"", "a@b.test", "mailto:", "mailto:a", "mailto:a@", "mailto:@b.test", "mailto:a@b@c.test", "mailto:a@b.test!", "mailto:a@b.test!x", "mailto:a@b.test!10mm", "mailto:a b@c.test",
-                           "mailto:a%0d%0aBcc:x@b.test", "mailto:a%00@b.test", "mailto:<a@b.test>", "mailto:\"a\"@b.test", "mailto:a@b.test!1!m", "mailto:a@b.test!99999999999999999"})
+  for (const char* text :
+       {"", "a@b.test", "mailto:", "mailto:a", "mailto:a@", "mailto:@b.test", "mailto:a@b@c.test", "mailto:a@b.test!", "mailto:a@b.test!x",
+        "mailto:a@b.test!10mm", "mailto:a b@c.test", "mailto:a%0d%0aBcc:x@b.test", "mailto:a%00@b.test", "mailto:<a@b.test>",
+        "mailto:\"a\"@b.test", "mailto:a@b.test!1!m", "mailto:a@b.test!99999999999999999"})
     CHECK(read_report_uris(text).empty());
   std::string many;
   for (int i = 0; i < 50; ++i) many += "mailto:a@b.test,";

@@ -1,0 +1,50 @@
+// Fields are built from what we and the policy domain are called: names of DNS, and settings made printable.
+#include "mailauth/dmarc/report_mail.h"
+
+#include <algorithm>
+
+namespace mailauth {
+
+namespace {
+
+constexpr size_t kLine = 76;
+
+std::string base64_lines(std::string_view octets) {
+  static constexpr char kDigits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::string out;
+  for (size_t i = 0, column = 0; i < octets.size(); i += 3) {
+    uint32_t bits = 0;
+    for (size_t k = i; k < i + 3; ++k) bits = bits << 8 | (k < octets.size() ? static_cast<unsigned char>(octets[k]) : 0);
+    for (size_t k = 0; k < 4; ++k) out += i + k <= octets.size() ? kDigits[bits >> (18 - 6 * k) & 63] : '=';
+    column += 4;
+    if (column < kLine && i + 3 < octets.size()) continue;
+    out += "\r\n";
+    column = 0;
+  }
+  return out;
+}
+
+std::string quoted(std::string_view text) {
+  std::string out = "\"";
+  for (char c : text.substr(0, 200)) (out += c == '"' || c == '\\' ? "\\" : "") += c >= ' ' && c < 0x7F ? c : '?';
+  return out + "\"";
+}
+
+}  // namespace
+
+std::string report_mail(const AggregateReport& report, const ReportMail& mail, const std::string& gzip) {
+  std::string boundary = "=_dmarc_" + report.id, name = report_file_name(report, mail.receiver);
+  std::string out = "Date: " + mail.date + "\r\nFrom: " + quoted(report.org) + " <" + mail.from + ">\r\nTo: <" + mail.to +
+                    ">\r\nMessage-ID: <" + report.id + "@" + mail.receiver + ">\r\nSubject: Report Domain: " + report.policy.domain +
+                    "\r\n Submitter: " + mail.receiver + "\r\n Report-ID: <" + report.id +
+                    ">\r\nAuto-Submitted: auto-generated\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed;\r\n boundary=\"" +
+                    boundary + "\"\r\n\r\nThis is a report about DMARC, for programs to read (RFC 9990).\r\n\r\n";
+  out += "--" + boundary + "\r\nContent-Type: text/plain; charset=us-ascii\r\nContent-Transfer-Encoding: 7bit\r\n\r\nWhat " +
+         mail.receiver + " saw of mail in the name of\r\n" + report.policy.domain +
+         ",\r\nfor which its DMARC record asks. 'veredus dmarc report FILE' reads it.\r\n\r\n";
+  out += "--" + boundary + "\r\nContent-Type: application/gzip;\r\n name=\"" + name +
+         "\"\r\nContent-Transfer-Encoding: base64\r\nContent-Disposition: attachment;\r\n filename=\"" + name + "\"\r\n\r\n";
+  return out + base64_lines(gzip) + "\r\n--" + boundary + "--\r\n";
+}
+
+}  // namespace mailauth
