@@ -55,7 +55,7 @@ def source_entries():
         if uris and codename() in fields.get("Suites", "").split() and "main" in fields.get("Components", "").split():
             key = f"Signed-By: {fields['Signed-By']}\n" if "Signed-By" in fields else ""
             return f"Types: deb-src\nURIs: {uris[0]}\nSuites: {codename()}\nComponents: main\n{key}"
-    return f"Types: deb-src\nURIs: http://deb.debian.org/debian\nSuites: {codename()}\nComponents: main\nSigned-By: /usr/share/keyrings/debian-archive-keyring.gpg\n"
+    raise AssertionError(f"/etc/apt names no source of packages of Debian {codename()}, component main")
 
 
 def apt(place, *words):

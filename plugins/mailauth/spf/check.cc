@@ -1,6 +1,9 @@
 #include "mailauth/spf/check.h"
 
+#include <idn2.h>
+
 #include <algorithm>
+#include <memory>
 
 namespace mailauth {
 
@@ -27,14 +30,24 @@ std::string lowered(std::string text) {
   return text;
 }
 
+// U-labels as A-labels (RFC 8616 4); what cannot be converted stays, and is then no domain name.
+std::string ascii(const std::string& domain) {
+  bool plain = std::all_of(domain.begin(), domain.end(), [](char c) { return static_cast<unsigned char>(c) < 0x80; });
+  if (plain || domain.find('\0') != domain.npos) return domain;
+  char* out = nullptr;
+  int code = idn2_to_ascii_8z(domain.c_str(), &out, IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL);
+  std::unique_ptr<char, decltype(&idn2_free)> owned(out, &idn2_free);
+  return code == IDN2_OK ? out : domain;
+}
+
 }  // namespace
 
 Check::Check(Dns& with, const SpfQuery& asked, const SpfLimits& bounds, SpfAnswer& out) : dns(with), limits(bounds), answer(out) {
   if (auto address = read_client(asked.ip)) client = *address, good_client = true;
   size_t at = asked.sender.rfind('@');
   answer.identity = asked.sender.empty() ? "helo" : "mailfrom";
-  answer.domain = lowered(asked.sender.empty() ? asked.helo : at == std::string::npos ? asked.sender : asked.sender.substr(at + 1));
-  sender_domain = asked.sender.empty() ? asked.helo : at == std::string::npos ? asked.sender : asked.sender.substr(at + 1);
+  sender_domain = ascii(asked.sender.empty() ? asked.helo : at == std::string::npos ? asked.sender : asked.sender.substr(at + 1));
+  answer.domain = lowered(sender_domain);
   local = at == std::string::npos || at == 0 ? "postmaster" : asked.sender.substr(0, at);
   sender = local + "@" + sender_domain;
   ip_ = client.dotted();
