@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
 # TLS towards clients: STARTTLS and implicit, certificates by server name and renewed while the daemon runs, and everything a hostile or
 # broken client may try: plaintext behind STARTTLS, other protocols, old versions, stalled handshakes, a connection cut within BDAT.
+import contextlib
 import os
 import socket
 import ssl
 import struct
 import subprocess
+import threading
 
 from lib_sasl import Certificates
 from lib_veredus import *  # noqa: F401,F403
@@ -148,13 +150,17 @@ def test_hostile_handshakes():
     with Certificates() as certs, tls_daemon([certs.pair("server")], handshake="1s") as daemon:
         implicit = daemon.port_of("relay")
         for octets, reason in ((b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", "what came is not TLS"), (b"EHLO client.test\r\n", "what came is not TLS"),
-                               (b"\x16\x03\x01\x00\x05\x01\x00", "not finished in time"), (b"", "not finished in time")):
+                               (b"\x16\x03\x01\x00\x05\x01\x00", "not finished in time"), (b"", "not finished in time"),
+                               (b"\x16\x03\x01\xff\xff\x01" + b"\0" * 70_000, "TLS"), (b"\x15\x03\x01\x00\x02\x02\x28", "TLS")):
+            before = len(daemon.events("session.tls_failed"))
             with socket.create_connection(("127.0.0.1", implicit), 10) as raw:
-                raw.sendall(octets)
                 raw.settimeout(10)
-                while raw.recv(1000):
-                    pass
-            wait_until(lambda: any(reason in event["reason"] for event in daemon.events("session.tls_failed")), 10, f"no event for {octets!r}")
+                with contextlib.suppress(ConnectionError):
+                    raw.sendall(octets)
+                    while raw.recv(1000):
+                        pass
+            new = wait_until(lambda: daemon.events("session.tls_failed")[before:], 10, f"no event for {octets[:20]!r}")
+            assert reason in new[0]["reason"], (octets[:20], new)
         with socket.create_connection(("127.0.0.1", implicit), 10):
             pass
         wait_until(lambda: any("closed" in event["reason"] for event in daemon.events("session.tls_failed")), 10, "no event for a client that went away")
@@ -180,6 +186,44 @@ def test_renegotiation_is_refused():
         daemon.wait_event("session.ended")
         smtp = encrypted(daemon.port)
         smtp.cmd("NOOP", 250)
+
+
+def test_keys_may_change_and_nonsense_ends_a_session():
+    with Certificates() as certs, tls_daemon([certs.pair("server")]) as daemon:
+        client = subprocess.Popen(["openssl", "s_client", "-connect", f"127.0.0.1:{daemon.port_of('relay')}", "-tls1_3", "-crlf"],
+                                  stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        killer = threading.Timer(30, client.kill)
+        killer.start()
+
+        def until(stream, what):
+            for line in stream:
+                if what in line:
+                    return
+            raise AssertionError(f"no {what!r}: {client.stderr.read()}")
+
+        until(client.stdout, b"220 ")
+        for update in (b"K\n", b"k\n"):  # with and without asking for ours
+            client.stdin.write(update)
+            client.stdin.flush()
+            until(client.stderr, b"KEYUPDATE")
+            client.stdin.write(b"EHLO client.test\n")
+            client.stdin.flush()
+            until(client.stdout, b"250 ")
+        client.stdin.close()
+        client.wait(20)
+        killer.cancel()
+        ended = len(daemon.events("session.ended"))
+        raw = socket.create_connection(("127.0.0.1", daemon.port_of("relay")), 10)
+        inner = blind().wrap_socket(raw, do_handshake_on_connect=True)
+        assert inner.recv(1000).startswith(b"220 ")
+        plain = socket.socket(fileno=os.dup(inner.fileno()))
+        plain.sendall(b"\x17\x03\x03\x00\x20" + b"\x00" * 32)  # a record that its key does not open
+        plain.settimeout(10)
+        with contextlib.suppress(ConnectionError):
+            while plain.recv(1000):
+                pass
+        wait_until(lambda: len(daemon.events("session.ended")) == ended + 1, 10, "the session goes on after a record that is forged")
+        encrypted(daemon.port).cmd("NOOP", 250)
 
 
 def test_a_connection_cut_within_a_chunk_leaves_nothing():

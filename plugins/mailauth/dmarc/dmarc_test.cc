@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "mailauth/base/fake_dns.h"
+#include "mailauth/dmarc/destinations.h"
 #include "mailauth/dmarc/dmarc.h"
 
 using namespace mailauth;
@@ -255,4 +256,30 @@ TEST_CASE("a list of public suffixes in place of the walk") {
   CHECK(answer.method == "psl");
   CHECK(names_asked(dns) == std::vector<std::string>{"_dmarc.x.a.b.co.uk", "_dmarc.b.co.uk"});
   CHECK_FALSE(PublicSuffixes::load("/nonexistent/list"));
+}
+
+TEST_CASE("reports go outside only with consent") {
+  FakeDns dns;
+  publish(dns, "a.test", "v=DMARC1; p=none");
+  publish(dns, "sub.a.test", "v=DMARC1; p=none; rua=mailto:own@a.test,mailto:yes@ok.test!1m,mailto:no@other.test,https://x.test/,mailto:moved@moved.test,mailto:thief@thief.test,mailto:slow@slow.test");
+  dns.add("sub.a.test._report._dmarc.ok.test", VRD_DNS_TXT, "v=DMARC1");
+  dns.add("sub.a.test._report._dmarc.moved.test", VRD_DNS_TXT, "v=DMARC1; rua=mailto:here@moved.test");
+  dns.add("sub.a.test._report._dmarc.thief.test", VRD_DNS_TXT, "v=DMARC1; rua=mailto:victim@victim.test");
+  dns.add("sub.a.test._report._dmarc.other.test", VRD_DNS_TXT, "v=spf1");
+  dns.fail("sub.a.test._report._dmarc.slow.test", VRD_DNS_TXT, VRD_E_TIMEOUT);
+  Discovery discovery(dns);
+  RecordAt at = run(discovery.record_at("sub.a.test"));
+  auto found = run(destinations_of(dns, discovery, at));
+  REQUIRE(found.size() == 7);
+  CHECK(found[0].address == "own@a.test");
+  CHECK(found[0].problem.empty());
+  CHECK(found[1].address == "yes@ok.test");
+  CHECK(found[1].most == 1u << 20);
+  CHECK(found[1].problem.empty());
+  CHECK_FALSE(found[2].problem.empty());
+  CHECK_FALSE(found[3].problem.empty());
+  CHECK(found[4].address == "here@moved.test");
+  CHECK(found[4].problem.empty());
+  CHECK_FALSE(found[5].problem.empty());
+  CHECK(found[6].later);
 }
