@@ -59,10 +59,24 @@ std::vector<std::string> warnings_of(const Record& record) {
   return out;
 }
 
-// The records that the steps show, each once.
+// A term that names something that is not there. `exists` often finds nothing: that is how it is meant.
+bool is_dangling(const SpfStep& step) {
+  size_t name = step.term.find_first_not_of("+-~?");
+  bool hosts = name != std::string::npos && (step.term[name] == 'a' || step.term[name] == 'A' || step.term[name] == 'm' || step.term[name] == 'M');
+  return hosts && step.text.ends_with(": a void look-up, no match");
+}
+
+std::vector<std::string> dangling(const SpfAnswer& answer) {
+  std::vector<std::string> out;
+  for (const SpfStep& step : answer.steps)
+    if (is_dangling(step)) out.push_back(step.domain + ": '" + step.term + "' finds nothing for this client's kind of address: remove it or mend it; few such terms make the whole record permerror");
+  return out;
+}
+
+// On the records that the steps show.
 std::vector<std::string> advice_of(const SpfAnswer& answer) {
   constexpr std::string_view kShown = "the record is: ";
-  std::vector<std::string> out;
+  std::vector<std::string> out = dangling(answer);
   for (const SpfStep& step : answer.steps) {
     if (!step.term.empty() || !step.text.starts_with(kShown) || step.depth > 0) continue;
     Record record = mailauth::spf::read_record(std::string_view(step.text).substr(kShown.size()));

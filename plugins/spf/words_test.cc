@@ -70,8 +70,13 @@ TEST_CASE("the check of a client says the word, then the explanation, then each 
   SpfQuery query{"192.0.2.1", "h.test", "u@a.test", "", 0};
   std::string text = check_text(run(check_spf(dns, query, limits)), query.ip, limits);
   CHECK(text.starts_with("pass\nchecked: a.test (MAIL FROM) for 192.0.2.1\ndecided by: ip4:192.0.2.1\nlook-ups: 2 of 10 terms that ask DNS, 0 of 2 void look-ups\n"));
-  CHECK(has(text, "step:   b.test: mx: mx.b.test has no such address: no match"));
+  CHECK(has(text, "step:   b.test: mx: mx.b.test has no address that fits: no match"));
   CHECK(has(text, "step: a.test: include:b.test: b.test says fail: no match"));
+  FakeDns gone;
+  gone.add("a.test", VRD_DNS_TXT, "v=spf1 a:gone.test exists:%{i}.bl.test -all");
+  text = check_text(run(check_spf(gone, query, limits)), query.ip, limits);
+  CHECK(has(text, "fix: a.test: 'a:gone.test' finds nothing"));
+  CHECK_FALSE(has(text, "bl.test' finds nothing"));
   FakeDns fail;
   fail.add("a.test", VRD_DNS_TXT, "v=spf1 -all exp=why.a.test").add("why.a.test", VRD_DNS_TXT, "%{i} is not ours");
   CHECK(check_text(run(check_spf(fail, query, limits)), query.ip, limits).starts_with("fail\nexplanation: 192.0.2.1 is not ours\n"));

@@ -45,7 +45,7 @@ std::optional<Match> void_problem(Check& check, const Place& place, std::string_
   }
   if (has_type(found, type)) return std::nullopt;
   bool allowed = check.may_be_void();
-  check.tell(place, term, name + (found.nxdomain ? " does not exist" : " has no " + records + " records") + ": a void look-up");
+  check.tell(place, term, name + (found.nxdomain ? " does not exist" : " has no " + records + " records") + ": a void look-up, no match");
   if (allowed) return std::nullopt;
   return ends(SpfResult::permerror, "more than " + std::to_string(check.limits.void_lookups) + " look-ups found nothing; the last was for the " + records + " records of " + name);
 }
@@ -56,10 +56,13 @@ Match no_name(Check& check, const Term& term, const Place& place) {
   return no_match();
 }
 
-Match told(Check& check, const Term& term, const Place& place, const std::string& name, const std::optional<Address>& by) {
-  if (check.tells()) check.tell(place, term.text, by ? name + " has " + by->readable() + ": match" : name + " has no such address: no match");
+// Whether the client has one of the addresses of a name; void answers are told already.
+Match told(Check& check, const Term& term, const Place& place, const std::string& name, const vrd::DnsResult& found) {
+  std::optional<Address> by = matching(check, found, term.bits4, term.bits6);
   Match out;
   out.matches = by.has_value();
+  if (!check.tells() || !has_type(found, address_type(check))) return out;
+  check.tell(place, term.text, by ? name + " has " + by->readable() + ": match" : name + " has no address that fits: no match");
   return out;
 }
 
@@ -68,7 +71,7 @@ vrd::Task<Match> match_a(Check& check, const Term& term, const Place& place) {
   if (!name) co_return no_name(check, term, place);
   vrd::DnsResult found = co_await check.dns.ask(*name, address_type(check));
   if (auto problem = void_problem(check, place, term.text, address_type(check), *name, found)) co_return *problem;
-  co_return told(check, term, place, *name, matching(check, found, term.bits4, term.bits6));
+  co_return told(check, term, place, *name, found);
 }
 
 // Names of the mail exchangers, the preferred ones first.
@@ -88,7 +91,7 @@ vrd::Task<Match> match_exchangers(Check& check, const Term& term, const Place& p
   std::vector<vrd::DnsResult> found = co_await AskAll(check.dns, names, type);
   for (size_t i = 0; i < found.size(); ++i) {
     if (auto problem = void_problem(check, place, term.text, type, names[i], found[i])) co_return *problem;
-    Match match = told(check, term, place, names[i], matching(check, found[i], term.bits4, term.bits6));
+    Match match = told(check, term, place, names[i], found[i]);
     if (match.matches) co_return match;
   }
   co_return no_match();
