@@ -261,7 +261,10 @@ TEST_CASE("a list of public suffixes in place of the walk") {
 TEST_CASE("reports go outside only with consent") {
   FakeDns dns;
   publish(dns, "a.test", "v=DMARC1; p=none");
-  publish(dns, "sub.a.test", "v=DMARC1; p=none; rua=mailto:own@a.test,mailto:yes@ok.test!1m,mailto:no@other.test,https://x.test/,mailto:moved@moved.test,mailto:thief@thief.test,mailto:slow@slow.test");
+  publish(dns, "sub.a.test",
+          "v=DMARC1; p=none; "
+          "rua=mailto:own@a.test,mailto:yes@ok.test!1m,mailto:no@other.test,https://x.test/"
+          ",mailto:moved@moved.test,mailto:thief@thief.test,mailto:slow@slow.test");
   dns.add("sub.a.test._report._dmarc.ok.test", VRD_DNS_TXT, "v=DMARC1");
   dns.add("sub.a.test._report._dmarc.moved.test", VRD_DNS_TXT, "v=DMARC1; rua=mailto:here@moved.test");
   dns.add("sub.a.test._report._dmarc.thief.test", VRD_DNS_TXT, "v=DMARC1; rua=mailto:victim@victim.test");
