@@ -2,7 +2,7 @@
 #include <algorithm>
 
 #include "mailauth/spf/check.h"
-#include "mailauth/spf/parallel.h"
+#include "mailauth/base/parallel.h"
 
 namespace mailauth::spf {
 

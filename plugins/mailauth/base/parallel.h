@@ -10,7 +10,7 @@
 
 #include "mailauth/base/dns.h"
 
-namespace mailauth::spf {
+namespace mailauth {
 
 class AskAll {
  public:
@@ -50,4 +50,4 @@ class AskAll {
   bool waiting_ = false;
 };
 
-}  // namespace mailauth::spf
+}  // namespace mailauth
