@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "common/report.hpp"
+#include "mailauth/dkim/verify.h"
 #include "mailauth/dmarc/report_summary.h"
 #include "mailauth/dmarc/unpack.h"
 
@@ -82,12 +83,21 @@ vrd::Task<void> add_spf(mailauth::Dns& dns, const CheckQuery& query, Checked* ou
   out->input.spf.push_back({answer.domain, std::string(mailauth::spf_word(answer.result))});
 }
 
+vrd::Task<void> add_dkim(mailauth::Dns& dns, const CheckQuery& query, Checked* out) {
+  std::vector<mailauth::DkimResult> results = co_await mailauth::verify_dkim(dns, query.message, {}, query.now);
+  for (mailauth::DkimResult& one : results) {
+    out->input.dkim.push_back({std::move(one.domain), std::move(one.selector), std::move(one.result)});
+    out->dkim_reasons.push_back(std::move(one.reason));
+  }
+}
+
 }  // namespace
 
 vrd::Task<Checked> check_message(mailauth::Dns& dns, CheckQuery query) {
   Checked out;
   out.author = mailauth::author_of_message(query.message);
   co_await add_spf(dns, query, &out);
+  co_await add_dkim(dns, query, &out);
   if (!has_author(out.author)) co_return out;
   out.input.authors = out.author.domains;
   mailauth::DmarcOptions options;
