@@ -93,7 +93,7 @@ Options::Options(const vrd::Setup& setup)
 }
 
 void Options::read_domains(const vrd::Setup& setup) {
-  for (const char* name : {"relay_domains", "local_domains", "hostname"})
+  for (const char* name : {"relay_domains", "hostname"})
     for (std::string_view one : words_of(setup.host.core(name))) ours_.emplace_back(one);
   for (const vrd::Conf& one : setup.conf.list("ours")) ours_.emplace_back(one.text());
   std::vector<common::DomainPattern> taken;
