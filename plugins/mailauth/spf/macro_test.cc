@@ -59,9 +59,10 @@ TEST_CASE("names are cut from the left to 253 octets, at a label") {
   auto name = target_name("%{o}.%{o}.x.test.", with);
   REQUIRE(name);
   CHECK(*name == longest + ".x.test");
-  with.local = std::string(300, 'x');
+  const std::string longer(300, 'x'), long_label(64, 'x');
+  with.local = longer;
   CHECK(*target_name("%{l}.x.test", with) == "x.test");
-  with.local = std::string(64, 'x');
+  with.local = long_label;
   CHECK_FALSE(target_name("%{l}.x.test", with));
   with.local = "a..b";
   CHECK_FALSE(target_name("%{l}.x.test", with));
@@ -78,7 +79,8 @@ TEST_CASE("expansions are bounded in length and number") {
   CHECK_FALSE(expanded("%{s}%{s}", values(), 40));
   CHECK(expanded(many.substr(2), values(), 256));
   MacroValues with = values();
-  with.local = std::string(1000, '-');
+  const std::string hyphens(1000, '-');
+  with.local = hyphens;
   CHECK(expanded("%{l99999999999999999999r-}", with, 8192)->size() == 1000);
   CHECK(wants_validated_name("a.%{P}"));
   CHECK_FALSE(wants_validated_name("a.p%%{p}"));
