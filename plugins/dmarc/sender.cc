@@ -233,7 +233,8 @@ vrd::Task<Sender::Outcome> Sender::send_to(const AggregateReport* report, const 
     if (!again.ok()) co_return Outcome{false, "core.kv does not answer"};
   }
   std::string problem = co_await deliver(report, gzip, std::move(to));
-  co_await host_.kv(kKvPatience).put(mark, problem.empty() ? "sent" : "failed", kKeep);
+  const char* outcome = problem.empty() ? "sent" : "failed";
+  co_await host_.kv(kKvPatience).put(mark, outcome, kKeep);
   if (problem.empty()) {
     counters_.sent.add();
     host_.info("sent", {{"domain", report->policy.domain}, {"to", shown}, {"report", report->id}, {"rows", report->rows.size()}});
