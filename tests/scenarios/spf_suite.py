@@ -50,11 +50,10 @@ def paragraphs():
 
 def source_entries():
     """One entry for the sources of this release of Debian, from the mirror and with the key that the system uses for its packages."""
-    for fields in paragraphs():
-        uris = [uri for uri in fields["URIs"].split() if "debian" in uri and "security" not in uri]
-        if uris and codename() in fields.get("Suites", "").split() and "main" in fields.get("Components", "").split():
-            key = f"Signed-By: {fields['Signed-By']}\n" if "Signed-By" in fields else ""
-            return f"Types: deb-src\nURIs: {uris[0]}\nSuites: {codename()}\nComponents: main\n{key}"
+    fitting = [f for f in paragraphs() if codename() in f.get("Suites", "").split() and "main" in f.get("Components", "").split()]
+    for fields in sorted(fitting, key=lambda f: "debian" not in f["URIs"]):  # mirrors of Debian before all others
+        key = f"Signed-By: {fields['Signed-By']}\n" if "Signed-By" in fields else ""
+        return f"Types: deb-src\nURIs: {fields['URIs'].split()[0]}\nSuites: {codename()}\nComponents: main\n{key}"
     raise AssertionError(f"/etc/apt names no source of packages of Debian {codename()}, component main")
 
 

@@ -26,7 +26,6 @@ namespace {
 
 std::string lowered(std::string text) {
   for (char& c : text) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
-  if (text.ends_with('.')) text.pop_back();
   return text;
 }
 
@@ -40,13 +39,18 @@ std::string ascii(const std::string& domain) {
   return code == IDN2_OK ? out : domain;
 }
 
+std::string without_dot(std::string name) {
+  if (name.ends_with('.')) name.pop_back();
+  return name;
+}
+
 }  // namespace
 
 Check::Check(Dns& with, const SpfQuery& asked, const SpfLimits& bounds, SpfAnswer& out) : dns(with), limits(bounds), answer(out) {
   if (auto address = read_client(asked.ip)) client = *address, good_client = true;
   size_t at = asked.sender.rfind('@');
   answer.identity = asked.sender.empty() ? "helo" : "mailfrom";
-  sender_domain = ascii(asked.sender.empty() ? asked.helo : at == std::string::npos ? asked.sender : asked.sender.substr(at + 1));
+  sender_domain = without_dot(ascii(asked.sender.empty() ? asked.helo : at == std::string::npos ? asked.sender : asked.sender.substr(at + 1)));
   answer.domain = lowered(sender_domain);
   local = at == std::string::npos || at == 0 ? "postmaster" : asked.sender.substr(0, at);
   sender = local + "@" + sender_domain;

@@ -35,7 +35,8 @@ class Check {
   Address client;
   bool good_client = false;
   std::string sender, local, sender_domain;
-  std::optional<std::vector<std::string>> client_names;  // of the PTR records, once asked for
+  std::optional<std::vector<std::string>> client_names;     // of the PTR records, once asked for
+  std::optional<std::vector<std::string>> confirmed_names;  // those that lead back to the client, once %{p} has asked for all
   size_t record_octets = 0;
 
   // Counts a term that asks DNS, or a question without an answer. False: one too many.

@@ -59,7 +59,7 @@ TEST_CASE("macros that expand without end, and loops of every kind, end as perme
   FakeDns growing = zone("v=spf1 include:x.%{d} -all");
   CHECK(check(growing).result == SpfResult::permerror);
   std::string spec;
-  while (spec.size() < 60'000) spec += "%{s}";
+  while (spec.size() < 30'000) spec += "%{s}";
   FakeDns macros = zone("v=spf1 exists:" + spec + " a:" + spec + ".test -all");
   CHECK(check(macros).result == SpfResult::fail);
   CHECK(macros.asked.size() == 1);
@@ -69,7 +69,7 @@ TEST_CASE("macros that expand without end, and loops of every kind, end as perme
 
 TEST_CASE("huge and hostile records have a result") {
   std::string huge = "v=spf1";
-  for (int i = 0; i < 5000; ++i) huge += " ip4:198.51.100." + std::to_string(i % 256);
+  for (int i = 0; i < 3000; ++i) huge += " ip4:198.51.100." + std::to_string(i % 256);
   FakeDns dns = zone(huge + " ip4:192.0.2.1 -all");
   CHECK(check(dns).result == SpfResult::pass);
   FakeDns chain;
@@ -99,6 +99,11 @@ TEST_CASE("thousands of records in an answer") {
   FakeDns names = zone("v=spf1 ptr:x.test exists:%{p}.y.test -all");
   for (int i = 0; i < 1000; ++i) names.add("1.2.0.192.in-addr.arpa", VRD_DNS_PTR, "n" + std::to_string(i) + ".x.test");
   CHECK(check(names).result == SpfResult::fail);
+  FakeDns again = zone("v=spf1 exists:%{p}.1.x.test exists:%{p}.2.x.test -all exp=%{p}.why.test");
+  again.add("1.2.0.192.in-addr.arpa", VRD_DNS_PTR, "n.a.test").add("n.a.test", VRD_DNS_A, "192.0.2.1");
+  CHECK(check(again).result == SpfResult::fail);
+  CHECK(asked(again, VRD_DNS_A) == 3);
+  CHECK(again.asked.back().first == "n.a.test.why.test");
   CHECK(asked(names, VRD_DNS_PTR) == 1);
   CHECK(asked(names, VRD_DNS_A) == 21);
 }
@@ -169,7 +174,7 @@ TEST_CASE("limits may be set, and steps are bounded") {
   one.lookups = 1;
   CHECK(check(dns, "u@a.test", "192.0.2.1", one).result == SpfResult::permerror);
   std::string many = "v=spf1";
-  for (int i = 0; i < 4000; ++i) many += " ip4:198.51.100.1";
+  for (int i = 0; i < 3000; ++i) many += " ip4:198.51.100.1";
   FakeDns steps = zone(many);
   SpfLimits told;
   told.steps = true;

@@ -182,7 +182,8 @@ Match match_network(Check& check, const Term& term, const Place& place) {
 
 vrd::Task<std::string> validated_name(Check& check, std::string domain) {
   co_await ask_client_names(check);
-  std::vector<std::string> names = co_await confirmed(check, *check.client_names);
+  if (!check.confirmed_names) check.confirmed_names = co_await confirmed(check, *check.client_names);
+  const std::vector<std::string>& names = *check.confirmed_names;
   auto same = [&](const std::string& name) { return name.size() == domain.size() && is_below(name, domain); };
   auto place = std::find_if(names.begin(), names.end(), same);
   if (place == names.end()) place = std::find_if(names.begin(), names.end(), [&](const std::string& name) { return is_below(name, domain); });
