@@ -38,12 +38,15 @@ class Verifier {
  public:
   // `header` must outlive it.
   Verifier(std::string_view header, DkimPolicy policy, int64_t now);
+  virtual ~Verifier() = default;
+  Verifier(const Verifier&) = delete;
+  Verifier& operator=(const Verifier&) = delete;
   bool wants_body() const { return !bodies_.empty(); }
   vrd::Task<void> fetch_keys(Dns& dns);
-  void body(std::string_view piece);
-  std::vector<DkimResult> finish();  // one a signature, from the top; once
+  virtual void body(std::string_view piece);
+  virtual std::vector<DkimResult> finish();  // one a signature, from the top; once
 
- private:
+ protected:  // another engine may judge what nothing was said of so far
   struct Judged {
     const Field* field;
     Signature signature;
