@@ -83,7 +83,7 @@ def test_results_stand_in_the_message_and_forged_ones_do_not():
 
 
 def test_what_the_actions_say_happens_and_our_own_are_spared():
-    actions = "actions: { fail: reject, permerror: reject, temperror: tempfail }\ndns_timeout: 500ms\ncheck_timeout: 1s\n"
+    actions = "trusted: []\nactions: { fail: reject, permerror: reject, temperror: tempfail }\ndns_timeout: 500ms\ncheck_timeout: 1s\n"
     with FakeDns(ZONE) as dns, Hop() as hop, checking(dns, hop, actions) as daemon:
         for address, sender, reply in (("198.51.100.1", "u@a.test", "550 5.7.23 198.51.100.1 may not send mail for a.test (SPF fail); the domain explains: 198.51.100.1 is no host of a.test"),
                                        ("198.51.100.1", "u@two.test", "550 5.7.24 SPF of two.test cannot be checked: two.test publishes 2 SPF records"),
