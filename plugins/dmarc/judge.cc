@@ -58,7 +58,8 @@ void judge_failure(const DmarcAnswer& answer, const Facts& facts, const Options&
   bool excused = !excuses.empty();
   out.reasons.insert(out.reasons.end(), excuses.begin(), excuses.end());
   if (excused) {
-    out.reason = excuses.front().type == "trusted_forwarder" ? "forwarded by " + excuses.front().comment : excuses.front().comment;
+    if (options.enforce)
+      out.reason = excuses.front().type == "trusted_forwarder" ? "forwarded by " + excuses.front().comment : excuses.front().comment;
     return;
   }
   Action action = answer.disposition == DmarcPolicy::reject ? options.on_reject : options.on_quarantine;
@@ -90,10 +91,10 @@ Judgement judge(const DmarcAnswer& answer, const Facts& facts, const Options& op
   out.result = answer.result;
   out.properties.emplace_back("header.from", answer.author);
   bool known = answer.result == "pass" || answer.result == "fail";
-  if (known) out.properties.emplace_back("policy.dmarc", policy_word(answer.result == "fail" ? answer.disposition : answer.policy));
+  if (known) out.properties.emplace_back("policy.dmarc", policy_word(answer.effective));
   if (answer.result == "temperror" || answer.result == "permerror") out.reason = printable(answer.problem);
   if (answer.result == "fail") judge_failure(answer, facts, options, out);
-  if (answer.result == "pass" && answer.policy != DmarcPolicy::none) out.disposition = "pass";
+  if (answer.result == "pass" && answer.effective != DmarcPolicy::none) out.disposition = "pass";
   if (answer.result == "temperror" && options.temperror_waits) {
     out.deed = Deed::tempfail;
     out.rule = "temperror";
@@ -119,7 +120,7 @@ mailauth::ReportRow row_of(const DmarcAnswer& answer, const Facts& facts, const 
   auto is_aligned = [&](size_t i) {
     return std::find(answer.aligned_dkim.begin(), answer.aligned_dkim.end(), i) != answer.aligned_dkim.end();
   };
-  auto rank = [&](size_t i) {  // RFC 9990 3.1.4
+  auto rank = [&](size_t i) {  // the order of RFC 9990
     const auto& one = facts.input.dkim[i];
     if (one.result != "pass") return 3;
     return !is_aligned(i) ? 2 : one.domain == answer.author ? 0 : 1;

@@ -17,7 +17,8 @@ mailauth::DmarcAnswer answer_of(const char* result, DmarcPolicy policy, bool tes
   out.policy_at.record = mailauth::read_dmarc_record("v=DMARC1; p=reject; rua=mailto:r@a.test");
   out.policy = policy;
   if (out.result == "fail") out.disposition = policy;
-  if (testing) out.disposition = policy == DmarcPolicy::reject ? DmarcPolicy::quarantine : DmarcPolicy::none;
+  out.effective = policy;
+  if (testing) out.effective = out.disposition = policy == DmarcPolicy::reject ? DmarcPolicy::quarantine : DmarcPolicy::none;
   out.testing = testing;
   out.problem = "because";
   return out;

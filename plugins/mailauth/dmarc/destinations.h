@@ -1,4 +1,4 @@
-// Where reports go: the addresses of a record, those outside the domain only with the consent of who gets them (RFC 9990 4). One loop.
+// Where reports go: the addresses of a record, those outside the domain only with the consent of who gets them (RFC 9990). One loop.
 #pragma once
 
 #include "mailauth/dmarc/discovery.h"

@@ -55,7 +55,7 @@ class Discovery {
   vrd::Task<OrgDomain> org_domain(std::string domain);
   // The record that applies to an author domain; none: its `record` is empty.
   vrd::Task<RecordAt> policy_for(std::string author);
-  // No: the name does not exist at all (RFC 9989 3.2.14).
+  // No: the name does not exist at all (RFC 9989 3.2.13).
   enum class Exists { yes, no, unknown };
   vrd::Task<Exists> exists(std::string domain);
   std::string_view method() const { return list_ ? "psl" : "treewalk"; }

@@ -113,8 +113,9 @@ vrd::Task<DmarcAnswer> check_one(Discovery& discovery, const DmarcInput& input, 
   if (out.result == "fail") out.problem = "neither SPF nor DKIM passes for a domain that is aligned with " + author;
   co_await choose_policy(discovery, &out);
   bool fails = out.result == "fail", tests = out.policy_at.record->testing;
+  out.effective = tests ? milder(out.policy) : out.policy;
   out.testing = fails && tests && out.policy != DmarcPolicy::none;
-  if (fails) out.disposition = tests ? milder(out.policy) : out.policy;
+  if (fails) out.disposition = out.effective;
   co_return out;
 }
 

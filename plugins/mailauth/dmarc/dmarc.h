@@ -30,7 +30,8 @@ struct DmarcAnswer {
   RecordAt policy_at;           // where the record is, and what it is
   std::string_view tag = "p";   // which tag applies: p, sp, np
   DmarcPolicy policy = DmarcPolicy::none;       // as published for this author domain
-  DmarcPolicy disposition = DmarcPolicy::none;  // what the domain asks to be done with this message: after t=y, and none unless it fails
+  DmarcPolicy effective = DmarcPolicy::none;    // the same after t=y
+  DmarcPolicy disposition = DmarcPolicy::none;  // what the domain asks to be done with this message: effective, and none unless it fails
   bool testing = false;                         // t=y made the disposition milder
   bool spf_aligned = false, dkim_aligned = false;  // with a pass: what makes the message pass
   std::vector<size_t> aligned_dkim;             // positions in the input

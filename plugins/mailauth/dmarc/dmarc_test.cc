@@ -202,6 +202,9 @@ TEST_CASE("t=y asks for the next milder treatment") {
   CHECK(q.disposition == DmarcPolicy::none);
   CHECK(q.testing);
   CHECK_FALSE(n.testing);
+  DmarcAnswer passes = check_spf(dns, "r.test", "r.test");
+  CHECK(passes.effective == DmarcPolicy::quarantine);
+  CHECK(passes.disposition == DmarcPolicy::none);
 }
 
 TEST_CASE("no record, no usable record") {

@@ -1,4 +1,4 @@
-// The mail that carries a report (RFC 9990 3.5.2). Values; any thread.
+// The mail that carries a report (RFC 9990). Values; any thread.
 #pragma once
 
 #include <string>
