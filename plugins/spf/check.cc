@@ -79,8 +79,7 @@ std::vector<std::string> advice_of(const SpfAnswer& answer) {
   std::vector<std::string> out = dangling(answer);
   for (const SpfStep& step : answer.steps) {
     if (!step.term.empty() || !step.text.starts_with(kShown) || step.depth > 0) continue;
-    Record record = mailauth::spf::read_record(std::string_view(step.text).substr(kShown.size()));
-    for (const std::string& one : record.problem.empty() ? warnings_of(record) : std::vector<std::string>()) out.push_back(step.domain + ": " + one);
+    for (const std::string& one : advice_on(std::string_view(step.text).substr(kShown.size()))) out.push_back(step.domain + ": " + one);
   }
   if (answer.result == SpfResult::permerror) out.push_back(answer.domain + ": receivers may refuse all mail of the domain until this is mended");
   if (answer.result == SpfResult::temperror) out.push_back("ask again; if it stays so, look at the name servers of the name above");
@@ -127,6 +126,11 @@ std::string check_json(const SpfAnswer& answer, const std::string& client) {
     out["steps"].push_back({{"depth", step.depth}, {"domain", step.domain}, {"term", step.term}, {"text", step.text}, {"lookups", step.lookups}, {"void_lookups", step.void_lookups}});
   out["fix"] = advice_of(answer);
   return out.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace) + "\n";
+}
+
+std::vector<std::string> advice_on(std::string_view text) {
+  Record record = mailauth::spf::read_record(text);
+  return record.problem.empty() ? warnings_of(record) : std::vector<std::string>();
 }
 
 common::Report check_record(std::string_view text) {

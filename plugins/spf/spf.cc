@@ -4,6 +4,7 @@
 #include "common/tasks.hpp"
 #include "mailauth/spf/timed_dns.h"
 #include "settings.h"
+#include "tree.h"
 #include "words.h"
 
 namespace {
@@ -36,6 +37,7 @@ class Spf : public vrd::Plugin<> {
   void leave_field(vrd::CoCall& call, const SpfAnswer& answer, const SpfQuery& query) const;
   vrd::Verdict judge(const SpfAnswer& answer, const std::string& client) const;
   vrd::Task<void> tell(vrd::CommandCall call, SpfQuery query, bool json);
+  vrd::Task<void> tell_published(vrd::CommandCall call, std::string domain, bool json);
 
   const spf::Options options_;
   const vrd::Metric checked_;
@@ -133,11 +135,22 @@ void Spf::check(vrd::CommandCall call) {
   tasks_.spawn(tell(std::move(call), std::move(query), json));
 }
 
+vrd::Task<void> Spf::tell_published(vrd::CommandCall call, std::string domain, bool json) {
+  mailauth::TimedDns dns(host, vrd::milliseconds(4'000), vrd::milliseconds(15'000));
+  common::Report report = co_await spf::check_published(dns, domain);
+  call.write(json ? report.json(domain) : report.text(domain)).finish(0);
+}
+
 void Spf::check_record(vrd::CommandCall call) {
   common::Words words(call.arguments);
   bool json = words.flag("--json");
-  if (!words.left.empty()) {
-    call.error("usage: veredus check spf-record < RECORD\n").finish(64);
+  bool of_domain = words.left.size() == 1 && !words.left[0].empty() && words.left[0][0] != '-';
+  if (!words.left.empty() && !of_domain) {
+    call.error("usage: veredus check spf-record [DOMAIN] [--dns ADDRESS:PORT], or a record on standard input\n").finish(64);
+    return;
+  }
+  if (of_domain) {
+    tasks_.spawn(tell_published(std::move(call), common::lowered(words.left[0]), json));
     return;
   }
   common::Report report = spf::check_record(common::read_input(kMostInput));
@@ -173,7 +186,7 @@ constexpr vrd::Hook kHooks[] = {
 };
 constexpr vrd::Command kCommands[] = {
     vrd::command<&Spf::check>("check spf", "--ip ADDRESS --helo NAME [--from ADDRESS] [--receiver NAME]", "Check a client and a sender as the daemon does, and tell each step and what to mend.", VRD_COMMAND_OFFLINE),
-    vrd::command<&Spf::check_record>("check spf-record", "", "Read an SPF record from standard input; say whether it is valid, and what to mend.", VRD_COMMAND_OFFLINE),
+    vrd::command<&Spf::check_record>("check spf-record", "[DOMAIN]", "Look at the record of a domain and all that it leads to, or at one on standard input; say whether it is valid, and what to mend.", VRD_COMMAND_OFFLINE),
 };
 
 }  // namespace

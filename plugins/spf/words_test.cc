@@ -7,6 +7,7 @@
 
 #include "mailauth/base/fake_dns.h"
 #include "spf/check.h"
+#include "spf/tree.h"
 
 using namespace mailauth;
 using namespace spf;
@@ -81,6 +82,39 @@ TEST_CASE("the check of a client says the word, then the explanation, then each 
   fail.add("a.test", VRD_DNS_TXT, "v=spf1 -all exp=why.a.test").add("why.a.test", VRD_DNS_TXT, "%{i} is not ours");
   CHECK(check_text(run(check_spf(fail, query, limits)), query.ip, limits).starts_with("fail\nexplanation: 192.0.2.1 is not ours\n"));
   CHECK(nlohmann::json::parse(check_json(run(check_spf(fail, query, limits)), query.ip))["explanation"] == "192.0.2.1 is not ours");
+}
+
+TEST_CASE("what a domain publishes is followed, counted and judged") {
+  FakeDns dns;
+  dns.add("a.test", VRD_DNS_TXT, "v=spf1 include:b.test a:gone.test exists:%{i}.x.test redirect=c.test").add("b.test", VRD_DNS_TXT, "v=spf1 mx a -all");
+  dns.add("b.test", VRD_DNS_MX, "10 m.b.test").add("b.test", VRD_DNS_AAAA, "2001:db8::1").add("c.test", VRD_DNS_TXT, "v=spf1 -all");
+  std::string text = run(check_published(dns, "a.test")).text("a.test");
+  CHECK(text.starts_with("valid a.test: 6 of 10 look-ups at most\n"));
+  CHECK(has(text, "look-ups:   b.test: 2\n"));
+  CHECK(has(text, "warning: a.test: 'a:gone.test' finds nothing"));
+  CHECK_FALSE(has(text, "'a' finds nothing"));
+  FakeDns loop;
+  loop.add("a.test", VRD_DNS_TXT, "v=spf1 include:b.test -all").add("b.test", VRD_DNS_TXT, "v=spf1 include:a.test include:none.test -all");
+  text = run(check_published(loop, "a.test")).text();
+  CHECK(text.starts_with("invalid: a.test leads to itself"));
+  CHECK(has(text, "problem: none.test does not exist"));
+  FakeDns wide;
+  wide.add("a.test", VRD_DNS_TXT, "v=spf1 include:b.test include:b.test -all").add("b.test", VRD_DNS_TXT, "v=spf1 a a a a a -all").add("b.test", VRD_DNS_A, "192.0.2.1");
+  CHECK(has(run(check_published(wide, "a.test")).text(), "ask DNS 12 times"));
+  FakeDns none;
+  CHECK(run(check_published(none, "a.test")).word() == "none");
+  CHECK(run(check_published(none.fail("b.test", VRD_DNS_TXT, VRD_E_TIMEOUT), "b.test")).word() == "unknown");
+}
+
+TEST_CASE("a tree without end costs a bounded number of questions") {
+  FakeDns dns;
+  for (int i = 0; i < 60; ++i) {
+    std::string record = "v=spf1";
+    for (int k = 1; k <= 60; ++k) record += " include:" + std::to_string((i * 7 + k) % 60) + ".test a:" + std::to_string(k) + ".x.test";
+    dns.add(std::to_string(i) + ".test", VRD_DNS_TXT, record + " -all");
+  }
+  CHECK(run(check_published(dns, "0.test")).word() == "invalid");
+  CHECK(dns.asked.size() <= 100);
 }
 
 TEST_CASE("advice on what is published") {

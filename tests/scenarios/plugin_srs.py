@@ -86,10 +86,6 @@ def test_scripts_strict():
     run_scripts("srs", "strict")
 
 
-def test_scripts_chaos():
-    run_scripts("srs", "chaos")
-
-
 def test_mail_that_is_sent_on_leaves_with_a_sender_of_ours_and_its_bounce_comes_back():
     with Hop() as hop, forwarding(hop) as daemon:
         there = send(daemon, hop, "User@a.test", ["away@example.test"], 1)[0]
