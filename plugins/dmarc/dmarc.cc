@@ -102,9 +102,9 @@ dmarc::Facts Dmarc::Shard::facts_of(const vrd::View& view) {
   dmarc::Facts out;
   out.client = view.text(VRD_ATTR_CLIENT_ADDRESS);
   out.client_name = view.text(VRD_ATTR_CLIENT_NAME);
-  out.arc = view.note("arc.trusted").value_or("");
   bool null_sender = view.text(VRD_ATTR_SENDER).empty();
   for (const vrd::AuthResult& one : view.auth_results()) {
+    if (one.method == "arc" && one.result == "pass" && !one.property("policy.trusted").empty()) out.arc = "pass " + property(one, "policy.trusted");
     if (one.method == "dkim") out.input.dkim.push_back({property(one, "header.d"), property(one, "header.s"), one.result});
     if (one.method != "spf") continue;
     std::string domain = property(one, "smtp.mailfrom");

@@ -14,7 +14,7 @@ namespace dmarc {
 struct Facts {
   std::string client;                     // address
   std::string client_name;                // verified
-  std::string arc;                        // note arc.trusted: "pass DOMAIN"
+  std::string arc;                        // "pass DOMAIN": a trusted sealer vouches, as the plugin arc found
   mailauth::DmarcInput input;
 };
 
