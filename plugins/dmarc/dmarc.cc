@@ -91,12 +91,6 @@ mailauth::Author Dmarc::Shard::author_of(const vrd::View& view) {
   return mailauth::read_author(values);
 }
 
-std::string property(const vrd::AuthResult& result, std::string_view name) {
-  for (const auto& [key, value] : result.properties)
-    if (key == name) return value;
-  return {};
-}
-
 // Of SPF only the identity of MAIL counts, which is that of HELO for the null sender (RFC 7208 2.4).
 dmarc::Facts Dmarc::Shard::facts_of(const vrd::View& view) {
   dmarc::Facts out;
@@ -104,11 +98,12 @@ dmarc::Facts Dmarc::Shard::facts_of(const vrd::View& view) {
   out.client_name = view.text(VRD_ATTR_CLIENT_NAME);
   bool null_sender = view.text(VRD_ATTR_SENDER).empty();
   for (const vrd::AuthResult& one : view.auth_results()) {
-    if (one.method == "arc" && one.result == "pass" && !one.property("policy.trusted").empty()) out.arc = "pass " + property(one, "policy.trusted");
-    if (one.method == "dkim") out.input.dkim.push_back({property(one, "header.d"), property(one, "header.s"), one.result});
+    if (one.method == "arc" && one.result == "pass") out.sealer = one.property("policy.trusted");
+    if (one.method == "dkim" && one.result != "none")
+      out.input.dkim.push_back({std::string(one.property("header.d")), std::string(one.property("header.s")), one.result});
     if (one.method != "spf") continue;
-    std::string domain = property(one, "smtp.mailfrom");
-    if (domain.empty() && null_sender) domain = property(one, "smtp.helo");
+    std::string domain(one.property("smtp.mailfrom"));
+    if (domain.empty() && null_sender) domain = one.property("smtp.helo");
     if (domain.empty()) continue;
     out.input.spf.push_back({domain.substr(domain.rfind('@') + 1), one.result});
   }

@@ -44,7 +44,7 @@ std::string forwarder_of(const Facts& facts, const Options& options) {
 // Why less is done than the domain asks for; nothing: there is no reason.
 std::vector<mailauth::ReportReason> excuse(const DmarcAnswer& answer, const Facts& facts, const Options& options) {
   if (std::string forwarder = forwarder_of(facts, options); !forwarder.empty()) return {{"trusted_forwarder", printable(forwarder)}};
-  if (options.arc && facts.arc.starts_with("pass")) return {{"local_policy", printable("arc=" + facts.arc)}};
+  if (options.arc && !facts.sealer.empty()) return {{"local_policy", printable("arc=pass, sealed by " + facts.sealer)}};
   if (common::any_matches(options.exempt, answer.author)) return {{"local_policy", "mail in the name of this domain is exempt here"}};
   if (!options.enforce) return {{"local_policy", "policies are not enforced here"}};
   return {};

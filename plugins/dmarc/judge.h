@@ -12,9 +12,9 @@
 namespace dmarc {
 
 struct Facts {
-  std::string client;                     // address
-  std::string client_name;                // verified
-  std::string arc;                        // "pass DOMAIN": a trusted sealer vouches, as the plugin arc found
+  std::string client;       // address
+  std::string client_name;  // verified
+  std::string sealer;       // a trusted one vouches, as the plugin arc found
   mailauth::DmarcInput input;
 };
 
