@@ -61,6 +61,7 @@ class Srs : public vrd::Plugin<> {
 
   vrd::Verdict on_rcpt(vrd::Call& call) const;
   vrd::Task<vrd::Verdict> on_message(vrd::CoCall call) const;
+  vrd::Task<vrd::Verdict> on_bounce(vrd::CoCall call) const;
   void encode(vrd::CommandCall call);
   void decode(vrd::CommandCall call);
 
@@ -156,6 +157,27 @@ vrd::Task<vrd::Verdict> Srs::on_message(vrd::CoCall call) const {
   co_return vrd::next();
 }
 
+// A report of this host itself passes no `rcpt`: it is led back here. What does not lead anywhere stays as it is.
+vrd::Task<vrd::Verdict> Srs::on_bounce(vrd::CoCall call) const {
+  for (uint32_t i = 0; i < call.recipients(); ++i) {
+    std::string local(call.text(VRD_ATTR_RECIPIENT_LOCAL, i)), token = srs::token_of(local);
+    if (!srs::is_rewritten(local) || !options_.takes(call.text(VRD_ATTR_RECIPIENT_DOMAIN, i))) continue;
+    Back back = options_.scheme.read(local, now());
+    if (!token.empty()) {
+      auto request = host.kv(kStore);
+      request.get("k " + token);
+      vrd::KvResult kept = co_await request;
+      if (!kept.ok()) co_return vrd::tempfail();
+      back.address = kept.first().found() ? kept.first().value : std::string();
+    }
+    returned_.add(1, static_cast<uint32_t>(back.address.empty() ? Reading::forged : Reading::good));
+    if (back.address.empty()) continue;
+    host.info("returned", {{"recipient", call.text(VRD_ATTR_RECIPIENT, i)}, {"to", back.address}}, call);
+    call.edits().set_recipient(i, back.address);
+  }
+  co_return vrd::next();
+}
+
 void Srs::encode(vrd::CommandCall call) {
   size_t at = call.arguments.size() == 1 ? call.arguments[0].rfind('@') : std::string::npos;
   if (at == std::string::npos || at == 0) {
@@ -210,6 +232,7 @@ constexpr vrd_setting kSettings[] = {
 constexpr vrd::Hook kHooks[] = {
     vrd::hook<&Srs::on_rcpt>(VRD_STAGE_RCPT, {.may = VRD_MAY_RECIPIENTS}),
     vrd::co_hook<&Srs::on_message, 30'000>(VRD_STAGE_MESSAGE, {.may = VRD_MAY_SENDER | VRD_MAY_SPLIT | VRD_MAY_NOTES, .needs = VRD_NEED_CONTENT}),
+    vrd::co_hook<&Srs::on_bounce, 10'000>(VRD_STAGE_BOUNCE, {.may = VRD_MAY_RECIPIENTS}),
 };
 constexpr vrd::Command kCommands[] = {
     vrd::command<&Srs::encode>("srs encode", "USER@DOMAIN", "Print the address that stands for a sender of forwarded mail."),

@@ -95,6 +95,15 @@ def test_mail_that_is_sent_on_leaves_with_a_sender_of_ours_and_its_bounce_comes_
         assert daemon.events("srs.rewritten")[0]["from"] == "User@a.test" and daemon.events("srs.returned")[0]["to"] == "user@a.test", daemon.tail()
 
 
+def test_failures_that_this_host_reports_go_to_the_sender_too():
+    with Hop({"RCPT friend@elsewhere.test": "550 5.1.1 no such user"}) as hop, forwarding(hop) as daemon:
+        for count, sender in enumerate(("user@a.test", LONG), 1):
+            with stranger(daemon) as client:
+                client.deliver(MESSAGE, sender=sender, recipients=["away@example.test"])
+            report = hop.wait(count)[-1]
+            assert report.sender == "" and report.recipients == [sender] and b"no such user" in report.octets, (report.sender, report.recipients)
+
+
 def test_recipients_of_ours_keep_the_sender_and_senders_of_ours_stay():
     with Hop() as hop, forwarding(hop) as daemon:
         arrived = send(daemon, hop, "user@a.test", ["bob@example.test", "away@example.test"], 2)
