@@ -20,7 +20,12 @@ uint32_t address_type(const Check& check) { return check.client.v4 ? VRD_DNS_A :
 std::string_view type_name(uint32_t type) { return type == VRD_DNS_A ? "A" : type == VRD_DNS_AAAA ? "AAAA" : type == VRD_DNS_MX ? "MX" : type == VRD_DNS_PTR ? "PTR" : "TXT"; }
 
 std::optional<Address> address_of(const vrd::DnsRecord& record) {
-  return record.type == VRD_DNS_A ? read_v4(record.text) : record.type == VRD_DNS_AAAA ? read_v6(record.text) : std::nullopt;
+  Address out;
+  out.v4 = record.type == VRD_DNS_A;
+  if (!out.v4 && record.type != VRD_DNS_AAAA) return std::nullopt;
+  if (record.data.size() != (out.v4 ? 4u : 16u)) return out.v4 ? read_v4(record.text) : read_v6(record.text);
+  std::copy(record.data.begin(), record.data.end(), out.octets.begin());  // the host gives the octets too, a zone in memory may not
+  return out;
 }
 
 // The address of an answer that the client's is in the network of.
