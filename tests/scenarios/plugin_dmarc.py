@@ -215,10 +215,10 @@ def test_values_of_a_wrong_kind_are_told_and_the_rest_is_read():
 # --- real daemons
 
 
-def judging(dns, hop, settings="", **core):
+def judging(dns, hop, settings="", files=None, **core):
     core = {"routes": routes_to(hop), "resolvers": [dns.address], "xclient_networks": ["127.0.0.1/32"], "relay_networks": ["127.0.0.1/32"], **core}
     dmarc = f"plugin: dmarc\norganization: Example Ltd\nfrom: dmarc@example.test\nsubmitter: mx.example.test\n{settings}"
-    return Daemon(core, files={"30-spf.yaml": "plugin: spf\n", "34-dmarc.yaml": dmarc})
+    return Daemon(core, files={"30-spf.yaml": "plugin: spf\n", "34-dmarc.yaml": dmarc, **(files or {})})
 
 
 def stranger(daemon, address, helo="mail.a.test"):
@@ -264,6 +264,34 @@ def test_enforced_policies_refuse_and_hold():
         assert "dmarc=pass" in results(hop.wait(1)[0].octets)[0]
         daemon.cmd("queue", "release", held[0]["id"])
         assert "dmarc=fail" in results(hop.wait(2)[1].octets)[0]
+
+
+def test_signatures_of_the_plugin_dkim_and_seals_of_the_plugin_arc_count_and_reports_are_signed():
+    pem, record = keys()
+    path = os.path.join(work_dir(), "key.pem")
+    with open(path, "wb") as file:
+        file.write(pem)
+    os.chmod(path, 0o600)
+    files = {"31-dkim.yaml": f"plugin: dkim\nrules:\n  - domains: [example.test]\n    keys:\n      - {{ selector: s, file: {path} }}\n",
+             "32-arc.yaml": "plugin: arc\ntrusted: [lists.test]\n"}
+    zone = {**ZONE, **{f"s._domainkey.{domain}": {"TXT": [record]} for domain in ("a.test", "lists.test", "evil.test", "example.test")}}
+    with FakeDns(zone) as dns, Hop() as hop, judging(dns, hop, "enforce: true\n", files) as daemon:
+        good = signed(message("u@a.test"), pem, "a.test")
+        assert send(daemon, "198.51.100.1", good).code == 250
+        field = results(hop.wait(1)[0].octets)[0]
+        assert "dkim=pass header.d=a.test" in field and "dmarc=pass header.from=a.test policy.dmarc=reject" in field, field
+        changed = good.replace(b"Subject: hello", b"Subject: [list] hello")
+        assert send(daemon, "198.51.100.1", changed, "bounce@lists.test").code == 550
+        for sealer, code in (("evil.test", 550), ("lists.test", 250)):
+            sealed = b"".join(dkim.arc_sign(f"Authentication-Results: {sealer}; dmarc=pass header.from=a.test\r\n".encode() + changed, b"s", sealer.encode(), pem, sealer.encode())) + changed
+            assert send(daemon, "198.51.100.1", sealed, "bounce@lists.test").code == code, (sealer, daemon.tail())
+        field = results(hop.wait(2)[1].octets)[0]
+        assert "arc=pass" in field and "dmarc=fail reason=\"arc=pass, sealed by lists.test\"" in field, field
+        assert daemon.run("dmarc", "send", "--day", utc_day()).stdout.decode() == "a.test: sent to reports@a.test\n"
+        report = hop.wait(3)[2].octets
+    assert dkim.verify(report, dnsfunc=lambda name, timeout=5: record.encode()) and b"d=example.test" in report.split(b"\r\n\r\n")[0], report[:2000]
+    code, out, _ = read(report)
+    assert code == 0 and "override: arc=pass" not in out and "local_policy: arc=pass, sealed by lists.test (1)" in out and "messages: 4, of which 1 pass and 3 fail" in out, out
 
 
 def test_from_fields_that_cannot_be_judged_are_refused_from_the_start():
