@@ -114,14 +114,15 @@ void Dmarc::Shard::tell(vrd::CoCall& call, const Judgement& judgement) {
   std::vector<vrd_pair> pairs;
   vrd::Edits& edits = call.edits();
   const auto& properties = judgement.properties;
+  edits.note("dmarc.result", judgement.result);
+  edits.note("dmarc.policy", judgement.wanted);
+  if (!judgement.told) return;
   if (properties.empty()) edits.authres("dmarc", judgement.result, judgement.reason);
   else if (properties.size() == 1)
     edits.authres("dmarc", judgement.result, judgement.reason, {{properties[0].first, properties[0].second}});
   else
     edits.authres("dmarc", judgement.result, judgement.reason,
                   {{properties[0].first, properties[0].second}, {properties[1].first, properties[1].second}});
-  edits.note("dmarc.result", judgement.result);
-  edits.note("dmarc.policy", judgement.wanted);
 }
 
 vrd::Verdict Dmarc::Shard::verdict_of(const Judgement& judgement) {
@@ -289,19 +290,27 @@ void Dmarc::send(vrd::CommandCall call) {
 
 constexpr vrd::About kAbout{"dmarc", "0.1", "Apache-2.0",
                             "Whether mail may be in the name of the domain in its From field, by DMARC (RFC 9989), and reports (RFC 9990)"};
+constexpr vrd_setting action_on(const char* key, const char* dflt, const char* words, const char* doc) {
+  return vrd::setting(key, VRD_SETTING_CHOICE, dflt, words, doc);
+}
 constexpr vrd_setting kSettings[] = {
+    vrd::setting("enforce", VRD_SETTING_BOOL, "false", nullptr,
+                 "Treat mail that fails as its domain asks for, by actions.quarantine and actions.reject. false: results are only told, in "
+                 "Authentication-Results and notes."),
     vrd::setting(
-        "enforce", VRD_SETTING_BOOL, "false", nullptr,
-        "Treat mail that fails as on_reject and on_quarantine say. false: results are only told, in Authentication-Results and notes."),
-    vrd::setting("on_reject", VRD_SETTING_CHOICE, "reject", "mark|hold|reject",
-                 "With enforce: what becomes of mail that fails when its domain's policy is reject."),
-    vrd::setting("on_quarantine", VRD_SETTING_CHOICE, "hold", "mark|hold|reject",
-                 "With enforce: what becomes of mail that fails when its domain's policy is quarantine."),
-    vrd::setting("on_temperror", VRD_SETTING_CHOICE, "mark", "mark|tempfail",
-                 "What becomes of mail that cannot be judged because DNS does not answer; tempfail lets the client try again."),
-    vrd::setting(
-        "bad_from", VRD_SETTING_CHOICE, "reject", "mark|hold|reject",
-        "What becomes of mail without a From field, with several, or with one that cannot be read: DMARC cannot protect anybody from it."),
+        "actions", VRD_SETTING_RECORD, nullptr, nullptr,
+        "What becomes of mail, by result: accept goes on and tells nothing; mark tells it in Authentication-Results; hold keeps it "
+        "for a release; tempfail and reject refuse."),
+    action_on("actions.none", "mark", "accept|mark|hold|reject", "The domain has no policy."),
+    action_on("actions.pass", "mark", "accept|mark", "The message may bear the domain's name."),
+    action_on("actions.fail", "mark", "accept|mark",
+              "It fails, and nothing is enforced: the domain does not ask for it, or there is a reason not to."),
+    action_on("actions.quarantine", "hold", "accept|mark|hold|reject", "With enforce: it fails, and the domain's policy is quarantine."),
+    action_on("actions.reject", "reject", "accept|mark|hold|reject", "With enforce: it fails, and the domain's policy is reject."),
+    action_on("actions.temperror", "mark", "accept|mark|tempfail", "DNS did not answer; tempfail lets the client try again."),
+    action_on("actions.permerror", "mark", "accept|mark|hold|reject", "The domain's record has an error."),
+    action_on("actions.bad_from", "reject", "accept|mark|hold|reject",
+              "There is no From field, or several, or one that cannot be read: DMARC cannot protect anybody from such mail."),
     vrd::setting("trusted", VRD_SETTING_NETWORK, "[127.0.0.0/8, \"::1\"]", nullptr,
                  "Clients whose mail is not judged, such as hosts in front of this one; core.relay_networks are not either.",
                  VRD_SETTING_LIST),

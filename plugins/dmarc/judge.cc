@@ -19,10 +19,12 @@ std::string printable(std::string_view text) {
   return out;
 }
 
-void refuse(Judgement& out, Action action, const char* rule, std::string text) {
-  out.deed = action == Action::reject ? Deed::reject : action == Action::hold ? Deed::hold : Deed::next;
+void apply(Judgement& out, Action action, const std::string& rule, const std::string& text) {
+  out.told = action != Action::accept;
+  if (action == Action::accept || action == Action::mark) return;
+  out.deed = action == Action::reject ? Deed::reject : action == Action::hold ? Deed::hold : Deed::tempfail;
   out.rule = rule;
-  out.status = "5.7.1";
+  out.status = action == Action::tempfail ? "4.7.1" : "5.7.1";
   out.text = printable(text);
 }
 
@@ -62,12 +64,12 @@ void judge_failure(const DmarcAnswer& answer, const Facts& facts, const Options&
       out.reason = excuses.front().type == "trusted_forwarder" ? "forwarded by " + excuses.front().comment : excuses.front().comment;
     return;
   }
-  Action action = answer.disposition == DmarcPolicy::reject ? options.on_reject : options.on_quarantine;
-  std::string_view kWords[] = {"none", "quarantine", "reject"};
-  out.disposition = kWords[static_cast<size_t>(action)];
+  bool reject = answer.disposition == DmarcPolicy::reject;
+  Action action = reject ? options.actions.reject : options.actions.quarantine;
+  out.disposition = action == Action::reject ? "reject" : action == Action::hold ? "quarantine" : "none";
   if (out.disposition != out.wanted) out.reasons.push_back({"local_policy", ""});
-  refuse(out, action, answer.disposition == DmarcPolicy::reject ? "reject" : "quarantine",
-         "mail in the name of " + answer.author + " is not taken from here: it fails DMARC, and its domain's policy is " + out.wanted);
+  apply(out, action, out.wanted,
+        "mail in the name of " + answer.author + " is not taken from here: it fails DMARC, and its domain's policy is " + out.wanted);
 }
 
 }  // namespace
@@ -79,10 +81,12 @@ Judgement judge_author(const mailauth::Author& author, const Options& options) {
   out.reason = printable(author.problem);
   if (author.state == AuthorState::literal) {
     out.result = "none";
+    out.told = options.actions.none != Action::accept;
     return out;
   }
   out.result = "permerror";
-  refuse(out, options.bad_from, "from", "a message has exactly one From field with an address that can be read (DMARC): " + author.problem);
+  apply(out, options.actions.bad_from, "from",
+        "a message has exactly one From field with an address that can be read (DMARC): " + author.problem);
   return out;
 }
 
@@ -93,14 +97,17 @@ Judgement judge(const DmarcAnswer& answer, const Facts& facts, const Options& op
   bool known = answer.result == "pass" || answer.result == "fail";
   if (known) out.properties.emplace_back("policy.dmarc", policy_word(answer.effective));
   if (answer.result == "temperror" || answer.result == "permerror") out.reason = printable(answer.problem);
-  if (answer.result == "fail") judge_failure(answer, facts, options, out);
-  if (answer.result == "pass" && answer.effective != DmarcPolicy::none) out.disposition = "pass";
-  if (answer.result == "temperror" && options.temperror_waits) {
-    out.deed = Deed::tempfail;
-    out.rule = "temperror";
-    out.status = "4.7.1";
-    out.text = printable("the DMARC policy of " + answer.author + " cannot be found out now");
+  const Options::Actions& actions = options.actions;
+  if (answer.result == "fail") {
+    apply(out, actions.fail, "", "");
+    judge_failure(answer, facts, options, out);
   }
+  if (answer.result == "pass") apply(out, actions.pass, "", "");
+  if (answer.result == "pass" && answer.effective != DmarcPolicy::none) out.disposition = "pass";
+  if (answer.result == "none") apply(out, actions.none, "none", "the domain " + answer.author + " has no DMARC policy");
+  if (answer.result == "permerror") apply(out, actions.permerror, "permerror", "the DMARC policy of " + answer.author + " cannot be read");
+  if (answer.result == "temperror")
+    apply(out, actions.temperror, "temperror", "the DMARC policy of " + answer.author + " cannot be found out now");
   return out;
 }
 

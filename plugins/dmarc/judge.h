@@ -22,6 +22,7 @@ enum class Deed { next, hold, reject, tempfail };
 
 struct Judgement {
   Deed deed = Deed::next;
+  bool told = true;  // in Authentication-Results
   std::string rule, status, text;  // of the reply
   // For Authentication-Results.
   std::string result, reason;

@@ -65,8 +65,8 @@ TEST_CASE("enforcing: reject is refused, quarantine held, none passes") {
 
 TEST_CASE("milder and stricter settings are told in the report") {
   Options options = enforcing();
-  options.on_reject = Action::hold;
-  options.on_quarantine = Action::mark;
+  options.actions.reject = Action::hold;
+  options.actions.quarantine = Action::mark;
   Judgement held = judge(answer_of("fail", DmarcPolicy::reject), {}, options),
             marked = judge(answer_of("fail", DmarcPolicy::quarantine), {}, options);
   CHECK(held.deed == Deed::hold);
@@ -120,10 +120,25 @@ TEST_CASE("mail that cannot be judged") {
   Options options = enforcing();
   CHECK(judge(answer_of("temperror", DmarcPolicy::none), {}, options).deed == Deed::next);
   CHECK(judge(answer_of("temperror", DmarcPolicy::none), {}, options).reason == "because");
-  options.temperror_waits = true;
+  options.actions.temperror = Action::tempfail;
   CHECK(judge(answer_of("temperror", DmarcPolicy::none), {}, options).deed == Deed::tempfail);
   CHECK(judge(answer_of("permerror", DmarcPolicy::none), {}, options).deed == Deed::next);
   CHECK(judge(answer_of("none", DmarcPolicy::none), {}, options).deed == Deed::next);
+}
+
+TEST_CASE("every result has its action, and what is accepted is not told") {
+  Options options;
+  CHECK(judge(answer_of("none", DmarcPolicy::none), {}, options).told);
+  options.actions.none = options.actions.permerror = Action::reject;
+  options.actions.pass = options.actions.fail = Action::accept;
+  CHECK(judge(answer_of("none", DmarcPolicy::none), {}, options).deed == Deed::reject);
+  CHECK(judge(answer_of("permerror", DmarcPolicy::none), {}, options).deed == Deed::reject);
+  CHECK_FALSE(judge(answer_of("pass", DmarcPolicy::none), {}, options).told);
+  CHECK_FALSE(judge(answer_of("fail", DmarcPolicy::none), {}, options).told);
+  options.enforce = true;
+  Judgement refused = judge(answer_of("fail", DmarcPolicy::reject), {}, options);
+  CHECK(refused.told);
+  CHECK(refused.deed == Deed::reject);
 }
 
 TEST_CASE("From fields") {
@@ -131,15 +146,15 @@ TEST_CASE("From fields") {
   mailauth::Author author;
   for (AuthorState state : {AuthorState::absent, AuthorState::repeated, AuthorState::no_address, AuthorState::unreadable}) {
     author.state = state;
-    options.bad_from = Action::reject;
+    options.actions.bad_from = Action::reject;
     CHECK_FALSE(needs_check(author));
     CHECK(judge_author(author, options).deed == Deed::reject);
     CHECK(judge_author(author, options).result == "permerror");
-    options.bad_from = Action::mark;
+    options.actions.bad_from = Action::mark;
     CHECK(judge_author(author, options).deed == Deed::next);
   }
   author.state = AuthorState::literal;
-  options.bad_from = Action::reject;
+  options.actions.bad_from = Action::reject;
   CHECK(judge_author(author, options).deed == Deed::next);
   CHECK(judge_author(author, options).result == "none");
 }

@@ -1,5 +1,7 @@
 #include "settings.h"
 
+#include <algorithm>
+
 namespace dmarc {
 
 namespace {
@@ -29,6 +31,21 @@ Reporter reporter_of(const vrd::Setup& setup) {
   return out;
 }
 
+Action action_of(const vrd::Conf& actions, const char* key) {
+  constexpr std::string_view kWords[] = {"accept", "mark", "tempfail", "hold", "reject"};
+  return static_cast<Action>(std::find(std::begin(kWords), std::end(kWords), actions.text(key)) - std::begin(kWords));
+}
+
+Options::Actions actions_of(const vrd::Conf& conf) {
+  Options::Actions out;
+  if (!conf) return out;  // a record that is not given has no defaults within
+  std::pair<const char*, Action*> all[] = {{"none", &out.none},     {"pass", &out.pass},           {"fail", &out.fail},
+                                           {"reject", &out.reject}, {"quarantine", &out.quarantine}, {"temperror", &out.temperror},
+                                           {"bad_from", &out.bad_from}, {"permerror", &out.permerror}};
+  for (auto& [key, place] : all) *place = action_of(conf, key);
+  return out;
+}
+
 }  // namespace
 
 Options::Options(const vrd::Setup& setup)
@@ -39,10 +56,7 @@ Options::Options(const vrd::Setup& setup)
   const vrd::Conf& conf = setup.conf;
   add_networks(trusted, setup.host.core("relay_networks"));
   enforce = conf.flag("enforce");
-  on_reject = static_cast<Action>(conf.choice("on_reject"));
-  on_quarantine = static_cast<Action>(conf.choice("on_quarantine"));
-  bad_from = static_cast<Action>(conf.choice("bad_from"));
-  temperror_waits = conf.choice("on_temperror") == 1;
+  actions = actions_of(conf["actions"]);
   arc = conf.flag("arc");
   dns_timeout = conf.duration("dns_timeout");
   check_timeout = conf.duration("check_timeout");

@@ -10,7 +10,7 @@
 
 namespace dmarc {
 
-enum class Action : size_t { mark, hold, reject };
+enum class Action { accept, mark, tempfail, hold, reject };  // accept: nothing is told of it
 enum class Reports : size_t { send, keep, off };
 
 // Who reports, in the mails and in the XML.
@@ -22,9 +22,14 @@ struct Options {
   explicit Options(const vrd::Setup& setup);
   Options() = default;
 
+  // By result; of fail: by what the domain asks for, when that is enforced.
+  struct Actions {
+    Action none = Action::mark, pass = Action::mark, fail = Action::mark, quarantine = Action::hold, reject = Action::reject;
+    Action temperror = Action::mark, permerror = Action::mark, bad_from = Action::reject;
+  };
+
   bool enforce = false;
-  Action on_reject = Action::reject, on_quarantine = Action::hold, bad_from = Action::reject;
-  bool temperror_waits = false;
+  Actions actions;
   bool arc = true;
   std::vector<common::NetworkPattern> trusted, forwarders;
   std::vector<common::DomainPattern> forwarder_domains, exempt;

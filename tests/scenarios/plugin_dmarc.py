@@ -194,7 +194,7 @@ def test_reports_that_are_meant_to_harm():
     spaces = b" " * (200 << 20)
     bomb = gzip.compress(spaces)
     for octets, words in ((report_of(record("&j;"), head=laughs), "document type"), (report_of(record(), head="<!DOCTYPE feedback SYSTEM 'file:///etc/passwd'>"), "document type"),
-                          (bomb, "200 times"), (zipped("r.xml", spaces), "200 times"), (gzip.compress(bomb), "200 times"), (carried(bomb, "application/gzip", "r.xml.gz"), "200 times"),
+                          (bomb, "500 times"), (zipped("r.xml", spaces), "500 times"), (gzip.compress(bomb), "500 times"), (carried(bomb, "application/gzip", "r.xml.gz"), "500 times"),
                           (b"<feedback>" + b"<a>" * 1000000, "deep"), (report_of(record())[:300], "no XML"), (gzip.compress(report_of(record()))[:-20], "damaged"),
                           (zipped("r.xml", report_of())[:-5], "damaged"), (b"PK\3\4" + b"\xff" * 5000, "damaged"), (b"", "neither"), (b"\x00\xff" * 5000, "neither"), (b"GIF89a", "neither"),
                           (b"<html><body>no</body></html>", "root element"), (b"From: a@b.test\r\n\r\nno report", "no report"), ("<feedback/>".encode("utf-16"), "value 0"),

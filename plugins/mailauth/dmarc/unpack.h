@@ -11,7 +11,7 @@ namespace mailauth {
 
 struct UnpackLimits {
   size_t all = 64 << 20;    // octets of all XML found, and of what is unpacked on the way
-  size_t ratio = 200;
+  size_t ratio = 500;
   size_t documents = 100;   // XML documents
   size_t depth = 8;         // containers in one another: parts of a message, messages in messages, archives
   size_t parts = 1'000;     // parts of messages, entries of archives
