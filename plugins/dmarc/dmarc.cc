@@ -3,6 +3,7 @@
 #include "check.h"
 #include "common/report.hpp"
 #include "judge.h"
+#include "mailauth/base/message_input.h"
 #include "mailauth/spf/timed_dns.h"
 #include "sender.hpp"
 
@@ -219,6 +220,7 @@ void Dmarc::check(vrd::CommandCall call) {
     call.error("veredus: the message is larger than 64 MiB\n").finish(65);
     return;
   }
+  query.message = mailauth::message_input(query.message).octets;
   tasks_.spawn(tell_check(std::move(call), std::move(query), json));
 }
 
