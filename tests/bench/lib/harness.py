@@ -25,6 +25,9 @@ class Plan:
     certificate: bool = False  # offer STARTTLS
     tls: str = "none"  # how connections to the next hop are secured
     plugins: int = 0  # that answer "next" at every stage
+    fragments: dict = field(default_factory=dict)  # of Veredus: file name: text
+    core: str = ""  # of Veredus: more settings in place of relay_networks
+    milters: str = ""  # of Postfix: smtpd_milters
     sink_port: int = 0
 
 

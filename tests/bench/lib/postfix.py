@@ -59,6 +59,8 @@ smtp_connection_cache_on_demand = no
 minimal_backoff_time = {retry}s
 maximal_backoff_time = {retry}s
 queue_run_delay = {retry}s
+smtpd_milters = {milters}
+milter_default_action = tempfail
 {routes}
 """
 
@@ -167,7 +169,7 @@ class Postfix:
                   else f"relayhost = [127.0.0.1]:{plan.sink_port}")
         processes = max(plan.connections + 50, 200)
         self._write("etc/postfix/main.cf", MAIN_CF.format(
-            processes=processes, concurrency=plan.concurrency, retry=plan.retry, routes=routes))
+            processes=processes, concurrency=plan.concurrency, retry=plan.retry, routes=routes, milters=plan.milters))
         self._write("etc/postfix/master.cf", MASTER_CF.format(port=port, processes=processes))
         if os.path.exists(self.log):
             os.unlink(self.log)

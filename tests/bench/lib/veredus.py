@@ -11,8 +11,7 @@ FRAGMENT = """core:
   control: {base}/control
   listeners:
     - {{ address: "127.0.0.1:{port}", role: mx }}
-  relay_networks: [127.0.0.0/8]
-  queue:
+{core}  queue:
     retry: [{retry}s]
   routes:
 {routes}"""
@@ -54,13 +53,17 @@ class Veredus:
         routes.append(("*", f"127.0.0.1:{plan.sink_port}"))
         lines = "".join(f'    - {{ match: "{match}", to: ["smtp://{hop}"] }}\n' for match, hop in routes)
         with open(os.path.join(self.conf, "00-core.yaml"), "w", encoding="ascii") as file:
-            file.write(FRAGMENT.format(base=self.base, port=port, retry=plan.retry, routes=lines))
+            core = plan.core or "  relay_networks: [127.0.0.0/8]\n"
+            file.write(FRAGMENT.format(core=core, base=self.base, port=port, retry=plan.retry, routes=lines))
             file.write(f"  tls:\n    outbound: {plan.tls}\n")
             if plan.certificate:
                 file.write(f"    certificates: [{{ cert: {self._certificate()}.pem, key: {self._certificate()}.key }}]\n")
         for number in range(plan.plugins):
             with open(os.path.join(self.conf, f"{number + 10}-next.yaml"), "w", encoding="ascii") as file:
                 file.write(f"plugin: next\ninstance: n{number}\n")
+        for name, text in plan.fragments.items():
+            with open(os.path.join(self.conf, name), "w", encoding="ascii") as file:
+                file.write(text)
 
     def _certificate(self):
         """A certificate with an elliptic key, made once; the path without its ending."""
@@ -71,7 +74,7 @@ class Veredus:
         return path
 
     def command(self):
-        os.environ["VEREDUS_PLUGINS"] = os.path.join(self.build, "core/plugin/test_plugins")
+        os.environ["VEREDUS_PLUGINS"] = ":".join([os.path.join(self.build, "core/plugin/test_plugins"), *glob.glob(os.path.join(self.build, "plugins/*"))])
         return [self._binary("veredusd"), "--conf", self.conf]
 
     def control(self, *words):

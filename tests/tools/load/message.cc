@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cmath>
 #include <ctime>
+#include <fstream>
+#include <iterator>
 
 #include "common/text.h"
 
@@ -90,7 +92,15 @@ std::size_t SizeSource::next() {
   return std::min(largest_, static_cast<std::size_t>(lognormal_(random_)));
 }
 
+bool MessageMaker::read_content() {
+  if (options_.content_file.empty()) return true;
+  std::ifstream file(options_.content_file, std::ios::binary);
+  content_.assign(std::istreambuf_iterator<char>(file), {});
+  return content_.ends_with("\r\n") && content_.front() != '.' && content_.find("\n.") == std::string::npos;
+}
+
 bool MessageMaker::configure() {
+  if (!read_content()) return false;
   if (!sizes_.configure(options_)) return false;
   pool_ = make_pool(options_.body_seed, sizes_.largest());
   return true;
@@ -134,6 +144,12 @@ void MessageMaker::make(std::uint64_t number, Message& message) {
   append_number(message.tag, number);
   message.from.clear();
   append_pattern(message.from, options_.from, number, 0);
+  if (!content_.empty()) {
+    message.header.assign("X-Load-Id: ").append(message.tag).append("\r\n");
+    message.body = content_;
+    message.tail.clear();
+    return;
+  }
   make_header(message);
   const std::size_t wanted = sizes_.next();
   const std::size_t body = wanted > message.header.size() + 2 ? wanted - message.header.size() : 2;

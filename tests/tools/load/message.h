@@ -16,8 +16,8 @@ struct Message {
   std::uint64_t number = 0;
   std::string tag;
   std::string from;
-  std::string header;     // with the empty line that ends it
-  std::string_view body;  // whole lines, a part of the pool
+  std::string header;     // with the empty line that ends it, unless body goes on with fields
+  std::string_view body;  // whole lines, a part of the pool, or --content
   std::string tail;       // the last, shorter line; may be empty
   std::size_t size() const { return header.size() + body.size() + tail.size(); }
 };
@@ -45,18 +45,20 @@ class SizeSource {
 class MessageMaker {
  public:
   explicit MessageMaker(const LoadOptions& options) : options_(options) {}
-  bool configure();
+  bool configure();  // false: sizes or the content cannot be used
   void make(std::uint64_t number, Message& message);
   void append_recipient(std::string& out, std::uint64_t number, std::uint64_t index) const;
 
  private:
   void append_pattern(std::string& out, std::string_view pattern, std::uint64_t number,
                       std::uint64_t index) const;
+  bool read_content();
   void make_header(Message& message) const;
 
   const LoadOptions& options_;
   SizeSource sizes_;
   std::string pool_;
+  std::string content_;  // of --content
 };
 
 }  // namespace veredus::tools

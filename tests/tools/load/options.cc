@@ -54,6 +54,8 @@ std::vector<Option> message_options(LoadOptions& o) {
       text("--mail-args", "TEXT", "added to MAIL, such as BODY=8BITMIME", o.mail_args),
       text("--rcpt-args", "TEXT", "added to RCPT, such as NOTIFY=NEVER", o.rcpt_args),
       number("--body-seed", "seed of bodies and sizes (1)", o.body_seed),
+      text("--content", "FILE", "send this message, with CRLF and no line that begins with a dot, under an X-Load-Id of its own",
+           o.content_file),
       text("--tag", "TEXT", "beginning of every X-Load-Id", o.tag),
   };
 }

@@ -34,6 +34,7 @@ struct LoadOptions {
   double idle_seconds = 0;
   std::uint64_t body_seed = 1;
   std::string tag;
+  std::string content_file;
   std::string ids_file;
   std::string refused_file;
   std::string latency_file;
