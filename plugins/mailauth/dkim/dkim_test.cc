@@ -111,6 +111,16 @@ TEST_CASE("relaxed forms outlive white space, and oversigned fields cannot be ad
   CHECK(first_word(keys.dns, "Reply-To: eve@c.test\r\n" + message) == "pass");
 }
 
+TEST_CASE("a field From that the signature does not cover is no pass") {
+  Keys keys;
+  SignOptions once = options();
+  once.oversigned.clear();
+  std::string message = signed_message(kMessage, {keys.ed}, once);
+  CHECK(first_word(keys.dns, message) == "pass");
+  CHECK(first_word(keys.dns, "From: other@b.test\r\n" + message) == "policy");
+  CHECK(first_word(keys.dns, signed_message("From: other@b.test\r\n" + kMessage, {keys.rsa}, once)) == "pass");
+}
+
 TEST_CASE("lines of the field stay short, whatever is signed") {
   Keys keys;
   std::string message = signed_message("From: a@a.test\r\n\r\n", {keys.rsa});

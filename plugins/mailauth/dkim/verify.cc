@@ -69,6 +69,7 @@ void Verifier::begin(Judged& judged, size_t position) {
   if (!read.kind) return decide(out, "neutral", "the algorithm " + read.algorithm + " is not known");
   check_times(judged);
   out.uncovered = uncovered(read);
+  if (out.result.empty() && !covers_every_from(read)) decide(out, "policy", "the signature does not cover every field From: one may have been added");
   if (out.result.empty()) want_body(judged);
 }
 
@@ -98,6 +99,12 @@ std::vector<std::string> Verifier::uncovered(const Signature& signature) const {
     if (there && !has(signature.headers, name)) out.emplace_back(name);
   }
   return out;
+}
+
+// A reader sees the first of them, a signature takes the last (RFC 6376 8.15).
+bool Verifier::covers_every_from(const Signature& signature) const {
+  auto there = std::count_if(block_.fields.begin(), block_.fields.end(), [](const Field& field) { return same_name(field.name, "From"); });
+  return there <= std::count_if(signature.headers.begin(), signature.headers.end(), [](const std::string& name) { return same_name(name, "From"); });
 }
 
 vrd::Task<void> Verifier::fetch_keys(Dns& dns) {

@@ -66,6 +66,7 @@ class Verifier {
   void judge_key(Judged& judged) const;
   void judge(Judged& judged) const;
   std::vector<std::string> uncovered(const Signature& signature) const;
+  bool covers_every_from(const Signature& signature) const;
 
   HeaderBlock block_;
   DkimPolicy policy_;
