@@ -74,7 +74,7 @@ one_fuzzer() {
 }
 export -f one_fuzzer
 
-# run_fuzzers SECONDS: one line a target, as many at once as there are cores.
+# run_fuzzers SECONDS: one line a target, two at once for each core, so that all of them have their time soon enough.
 run_fuzzers() {
-  find build-asan/tests/fuzz -maxdepth 1 -type f -name '*_fuzz' -executable | sort | xargs -r -P "$JOBS" -I{} bash -c 'one_fuzzer {} '"$1"
+  find build-asan/tests/fuzz -maxdepth 1 -type f -name '*_fuzz' -executable | sort | xargs -r -P "$((2 * JOBS))" -I{} bash -c 'one_fuzzer {} '"$1"
 }
