@@ -62,6 +62,16 @@ std::string name_text(const ldns_rdf* rdf) {
   return out;
 }
 
+// A name that was asked for, as name_text() would give it.
+std::string asked_text(std::string_view name) {
+  std::string out;
+  for (std::string_view label : split(name, '.')) {
+    if (!out.empty()) out.push_back('.');
+    append_label(out, label);
+  }
+  return out;
+}
+
 std::string joined_strings(const ldns_rr* rr) {
   std::string out;
   for (size_t i = 0; i < ldns_rr_rd_count(rr); ++i) {
@@ -197,7 +207,7 @@ void read_failure(const DnsQuery& query, DnsReply& reply) {
 }  // namespace
 
 Result<DnsQuery> make_query(std::string_view name, DnsType type, const DnsQueryFlags& flags) {
-  auto ascii = to_ascii_domain(name);
+  auto ascii = to_query_name(name);
   if (!ascii) return ascii.error();
   DnsQuery query{*ascii, type, random_id(), {}};
   std::string wire = wire_name(query.name);
@@ -231,7 +241,7 @@ bool is_truncated(std::string_view message) { return octet(message, 2) & 0x02; }
 
 DnsReply read_reply(const DnsQuery& query, std::string_view message) {
   DnsReply reply;
-  reply.answer.canonical = query.name;
+  reply.answer.canonical = asked_text(query.name);
   reply.rcode = static_cast<uint8_t>(rcode_of(message));
   if (reply.rcode != LDNS_RCODE_NOERROR && reply.rcode != LDNS_RCODE_NXDOMAIN) {
     read_failure(query, reply);

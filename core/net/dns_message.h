@@ -18,7 +18,7 @@ struct DnsQueryFlags {
 };
 
 struct DnsQuery {
-  std::string name;  // as to_ascii_domain returns it
+  std::string name;  // as to_query_name returns it
   DnsType type{};
   uint16_t id = 0;
   std::string octets;
@@ -41,9 +41,9 @@ struct DnsReply {
 DnsReply read_reply(const DnsQuery& query, std::string_view message);
 
 constexpr size_t kMaxDnsRecords = 100;
-// Of TLSA records every one counts, so all that a message has room for are read.
+// Of TLSA and TXT records every one counts (the one that is wanted may be the last), so all that a message has room for are read.
 constexpr size_t kMaxTlsaRecords = 4000;
-constexpr size_t max_records(DnsType type) { return type == DnsType::tlsa ? kMaxTlsaRecords : kMaxDnsRecords; }
+constexpr size_t max_records(DnsType type) { return type == DnsType::tlsa || type == DnsType::txt ? kMaxTlsaRecords : kMaxDnsRecords; }
 constexpr unsigned kMaxCnameSteps = 8;
 
 }  // namespace veredus

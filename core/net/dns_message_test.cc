@@ -127,7 +127,14 @@ TEST_CASE("names that would read like other names are told apart") {
   CHECK(!to_ascii_domain(answer.records[0].text).ok());
 }
 
-TEST_CASE("at most a hundred records; of TLSA all, whatever they hold") {
+TEST_CASE("names with spaces are asked for and answered") {
+  DnsQuery query = query_for("a  b.test", DnsType::a);
+  DnsAnswer answer = answer_to(query, Response().add(a_record("a  b.test", "192.0.2.1")));
+  REQUIRE(answer.records.size() == 1);
+  CHECK(answer.canonical == "a\\032\\032b.test");  // in text they stay what nobody takes for two words
+}
+
+TEST_CASE("at most a hundred records; of TLSA and TXT all, whatever they hold") {
   Response many;
   for (int i = 0; i < 250; ++i) many.add(a_record("mx.test", "192.0.2." + std::to_string(i)));
   CHECK(answer_to(query_for("mx.test", DnsType::a), many).records.size() == 100);
@@ -143,6 +150,9 @@ TEST_CASE("at most a hundred records; of TLSA all, whatever they hold") {
     REQUIRE(unusable.records.size() == 1);
     CHECK(unusable.records[0].octets == data);
   }
+  Response texts;
+  for (int i = 0; i < 700; ++i) texts.add(record("a.test", DnsType::txt, 60, "\3abc"));
+  CHECK(answer_to(query_for("a.test", DnsType::txt), texts).records.size() == 700);
   Response full;
   for (int i = 0; i < 700; ++i) full.add(tlsa(1, 32));
   CHECK(answer_to(query, full).records.size() == 700);

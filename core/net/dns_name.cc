@@ -25,14 +25,15 @@ Error no_domain(std::string_view name, const char* why) {
 bool usable_octet(char c) {
   return c > 0x20 && c < 0x7F && c != '\\' && c != '.' && c != '"';
 }
+bool usable_or_space(char c) { return c == ' ' || usable_octet(c); }
 
-Result<std::string> checked(std::string_view name) {
+Result<std::string> checked(std::string_view name, bool (*usable)(char) = usable_octet) {
   if (name.empty()) return no_domain(name, "it is empty");
   if (name.size() > kLongestName) return no_domain(name, "it has more than 253 octets");
   for (std::string_view label : split(name, '.')) {
     if (label.empty()) return no_domain(name, "a label is empty");
     if (label.size() > kLongestLabel) return no_domain(name, "a label has more than 63 octets");
-    if (!std::all_of(label.begin(), label.end(), usable_octet)) return no_domain(name, "an octet is not allowed");
+    if (!std::all_of(label.begin(), label.end(), usable)) return no_domain(name, "an octet is not allowed");
   }
   return lowered(name);
 }
@@ -67,6 +68,12 @@ IpAddress reversed_v6(std::string_view nibbles) {
 Result<std::string> to_ascii_domain(std::string_view name) {
   if (name.ends_with('.')) name.remove_suffix(1);
   return is_ascii(name) ? checked(name) : converted(name);
+}
+
+Result<std::string> to_query_name(std::string_view name) {
+  if (!is_ascii(name)) return to_ascii_domain(name);
+  if (name.ends_with('.')) name.remove_suffix(1);
+  return checked(name, usable_or_space);
 }
 
 std::string wire_name(std::string_view ascii_name) {

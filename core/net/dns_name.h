@@ -11,6 +11,8 @@ namespace veredus {
 
 // The name to ask for: lower case, one final dot removed, U-labels turned into A-labels. Labels of 1 to 63 octets, 253 in all.
 Result<std::string> to_ascii_domain(std::string_view name);
+// The same for questions: labels may have spaces too, as SPF macros make them.
+Result<std::string> to_query_name(std::string_view name);
 // Such a name as it is written on the wire, with the root label.
 std::string wire_name(std::string_view ascii_name);
 // The name under which the PTR records of an address are.

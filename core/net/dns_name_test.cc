@@ -18,6 +18,8 @@ TEST_CASE("names are checked and brought to one form") {
     CAPTURE(bad);
     CHECK(!to_ascii_domain(bad).ok());
   }
+  CHECK(*to_query_name("A b%  c.Test.") == "a b%  c.test");
+  for (const char* bad : {"", ".", "a..b", "a\\.b", "a\nb", "a\"b", "a\xFF.test"}) CHECK(!to_query_name(bad).ok());
   CHECK(!to_ascii_domain("a\xFF.test").ok());
   CHECK(!to_ascii_domain(std::string("a\0b", 3)).ok());
   CHECK(!to_ascii_domain(std::string("\xC3\xBC\0b", 4)).ok());

@@ -72,7 +72,7 @@ StubResolver::~StubResolver() {
 
 Task<Answer> StubResolver::query(std::string name, DnsType type, Deadline deadline) {
   ++counts_.asked;
-  auto ascii = to_ascii_domain(name);
+  auto ascii = to_query_name(name);
   if (!ascii) co_return shared(without_answer(name, DnsStatus::no_name, ascii.error().text));
   if (auto known = hosts_.answer(*ascii, type)) co_return shared(std::move(*known));
   std::string key = key_of(*ascii, type);

@@ -39,7 +39,7 @@ std::shared_ptr<const DnsAnswer> failed(const std::string& name, DnsStatus statu
 }  // namespace
 
 Task<std::shared_ptr<const DnsAnswer>> PluginResolver::query(std::string asked, DnsType type, Deadline deadline) {
-  auto name = to_ascii_domain(asked);
+  auto name = to_query_name(asked);
   if (!name) co_return failed(asked, DnsStatus::no_name, name.error().text);
   if (auto known = hosts_.answer(*name, type)) co_return std::make_shared<const DnsAnswer>(std::move(*known));
   std::string key = std::to_string(static_cast<unsigned>(type)) + " " + *name;
