@@ -1,16 +1,19 @@
 #!/usr/bin/env python3
-# The public test suite of RFC 7208 against the SPF library: rfc7208-tests.yml out of pyspf's upstream tarball, which apt fetches with
+# The public test suite of RFC 7208 against the SPF library, and against `veredus check spf` over a DNS server: rfc7208-tests.yml out of pyspf's upstream tarball, which apt fetches with
 # sources, lists and cache of its own in a temporary directory; nothing of the system's apt is changed.
 import atexit
+import concurrent.futures
 import functools
 import glob
+import json
 import os
 import re
 import shutil
 import subprocess
 import tarfile
 
-from lib_base import BUILD, run_tests, work_dir
+from lib_base import BUILD, VEREDUS, run_tests, work_dir
+from lib_dns import FakeDns
 
 SUITE = os.path.join(BUILD, "tests/tools/spf_suite")
 FEWEST = 180  # cases; the release of 2014.04 has 203
@@ -103,6 +106,42 @@ def test_every_case_of_the_suite():
     passed, cases, explained = map(int, re.search(r"^(\d+) of (\d+) cases passed, (\d+) with their explanation$", out, re.M).groups())
     print(out.splitlines()[-1], flush=True)
     assert code == 0 and passed == cases and cases > FEWEST and explained > 15, out + err
+
+
+def strings(text):
+    """The data of a TXT record."""
+    octets = text.encode()
+    return b"".join(bytes([len(octets[i : i + 255])]) + octets[i : i + 255] for i in range(0, max(1, len(octets)), 255))
+
+
+def zone(document):
+    out = {name: dict(entry) for name, entry in document["zone"].items()}
+    for entry in out.values():
+        if isinstance(entry.get("TXT"), list):
+            entry["TXT"] = [strings(text) for text in entry["TXT"]]
+    return out
+
+
+def differs(case, address):
+    """None when the command says what the suite wants."""
+    words = ["--ip", case["ip"], "--helo", case["helo"], "--from", case["sender"], "--dns", address]
+    done = subprocess.run([VEREDUS, "check", "spf", *words], capture_output=True, text=True, timeout=30, check=False)
+    lines, text = done.stdout.splitlines(), case.get("explanation", "DEFAULT")
+    good = done.returncode == 0 and lines[0] in case["results"] and (lines[0] != "fail" or lines[1].startswith("explanation: "))
+    if good and text not in ("DEFAULT", lines[1].removeprefix("explanation: ")):
+        good = False
+    return None if good else f"{case['id']}: wanted {case['results']} {text}\n{done.stdout}{done.stderr}"
+
+
+def test_the_command_agrees_over_a_dns_server():
+    listed = subprocess.run([SUITE, "--json", suite()], capture_output=True, text=True, timeout=60, check=True).stdout
+    cases = 0
+    for document in map(json.loads, listed.splitlines()):
+        with FakeDns(zone(document)) as dns, concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+            failed = [text for text in pool.map(lambda case: differs(case, dns.address), document["tests"]) if text]
+            assert not failed, "\n".join(failed)
+        cases += len(document["tests"])
+    assert cases > FEWEST, cases
 
 
 def test_the_program_tells_what_does_not_come_out_so():

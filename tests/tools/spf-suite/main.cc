@@ -1,6 +1,9 @@
 // spf_suite FILE: runs every case of a test suite in the form of rfc7208-tests.yml through check_spf(), with the zones of the file for DNS.
 // Prints a line for each case that does not come out as the file says, then "N of M cases passed". Exit 0: all, and at least one.
+// spf_suite --json FILE prints cases and zones, an object a document, for who asks in another way.
 #include <yaml-cpp/yaml.h>
+
+#include <nlohmann/json.hpp>
 
 #include <cstdio>
 #include <map>
@@ -28,6 +31,23 @@ class Zone : public mailauth::Dns {
  public:
   explicit Zone(const YAML::Node& data) {
     for (const auto& name : data) read_name(lowered(name.first.as<std::string>()), name.second);
+  }
+
+  nlohmann::json json() const {
+    nlohmann::json out = nlohmann::json::object();
+    for (const auto& [name, found] : names_) {
+      nlohmann::json& entry = out[name] = nlohmann::json::object();
+      if (!found.alias.empty()) entry["CNAME"] = {found.alias};
+      for (const auto& [word, type] : kTypes) {
+        auto place = found.records.find(type);
+        if (place == found.records.end() && found.times_out) entry[word] = "SERVFAIL";
+        for (const vrd::DnsRecord& record : place == found.records.end() ? std::vector<vrd::DnsRecord>() : place->second) {
+          if (type == VRD_DNS_MX) entry[word].push_back({record.preference, record.text});
+          else entry[word].push_back(record.text);
+        }
+      }
+    }
+    return out;
   }
 
   vrd::Task<vrd::DnsResult> ask(std::string name, uint32_t type) override {
@@ -124,6 +144,20 @@ std::string difference(const SpfAnswer& answer, const YAML::Node& test) {
   return text == came ? std::string() : "wanted the explanation '" + text + "', came '" + came + "'";
 }
 
+int print_file(const char* path) {
+  for (const YAML::Node& document : YAML::LoadAllFromFile(path)) {
+    nlohmann::json out{{"zone", Zone(document["zonedata"]).json()}, {"tests", nlohmann::json::array()}};
+    for (const auto& test : document["tests"]) {
+      nlohmann::json one{{"id", test.first.as<std::string>()}, {"ip", test.second["host"].as<std::string>()}, {"helo", test.second["helo"].as<std::string>()},
+                         {"sender", test.second["mailfrom"].as<std::string>("")}, {"results", words_of(test.second["result"])}};
+      if (test.second["explanation"]) one["explanation"] = test.second["explanation"].as<std::string>();
+      out["tests"].push_back(std::move(one));
+    }
+    std::printf("%s\n", out.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace).c_str());
+  }
+  return 0;
+}
+
 int run_file(const char* path) {
   size_t passed = 0, cases = 0, explained = 0;
   for (const YAML::Node& document : YAML::LoadAllFromFile(path)) {
@@ -143,14 +177,16 @@ int run_file(const char* path) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 2) {
-    std::fprintf(stderr, "usage: spf_suite FILE\n");
+  bool json = argc == 3 && std::string(argv[1]) == "--json";
+  if (argc != 2 && !json) {
+    std::fprintf(stderr, "usage: spf_suite [--json] FILE\n");
     return 64;
   }
+  const char* path = argv[argc - 1];
   try {
-    return run_file(argv[1]);
+    return json ? print_file(path) : run_file(path);
   } catch (const std::exception& error) {
-    std::fprintf(stderr, "spf_suite: %s: %s\n", argv[1], error.what());
+    std::fprintf(stderr, "spf_suite: %s: %s\n", path, error.what());
     return 65;
   }
 }
