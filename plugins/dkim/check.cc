@@ -41,23 +41,7 @@ std::string warnings_of(const DkimResult& result) {
   return out;
 }
 
-std::string without_cr(std::string text) {
-  std::erase(text, '\r');
-  return text;
-}
-
 }  // namespace
-
-Message message_of(std::string input) {
-  if (input.find("\r\n") != std::string::npos || input.find('\n') == std::string::npos) return {std::move(input), false};
-  Message out{{}, true};
-  out.octets.reserve(input.size() + input.size() / 32);
-  for (char c : input) {
-    if (c == '\n') out.octets += '\r';
-    out.octets += c;
-  }
-  return out;
-}
 
 std::string check_text(const std::vector<DkimResult>& results) {
   if (results.empty()) return "none\nreason: there is no signature\n";
@@ -107,10 +91,8 @@ void cover(mailauth::SignOptions& options, std::string_view list, const mailauth
   }
 }
 
-std::string with_field(const Message& message, std::string_view input, const mailauth::NewField& field) {
-  std::string head = field.name + ": " + field.value + "\r\n";
-  if (message.bare_lf) head = without_cr(std::move(head));
-  return head + std::string(input);
+std::string with_field(const mailauth::MessageInput& message, std::string_view input, const mailauth::NewField& field) {
+  return mailauth::as_input(message, field.name + ": " + field.value + "\r\n") + std::string(input);
 }
 
 }  // namespace mail_dkim

@@ -5,17 +5,11 @@
 #include <string_view>
 #include <vector>
 
+#include "mailauth/base/message_input.h"
 #include "mailauth/dkim/sign.h"
 #include "mailauth/dkim/verify.h"
 
 namespace mail_dkim {
-
-// A message as a user has it: in a file with line ends of either kind.
-struct Message {
-  std::string octets;     // with CRLF
-  bool bare_lf = false;   // it came with LF only
-};
-Message message_of(std::string input);
 
 // One line a signature from the top, its result first; then lines NAME: TEXT. "none" without signatures.
 std::string check_text(const std::vector<mailauth::DkimResult>& results);
@@ -25,6 +19,6 @@ std::string check_json(const std::vector<mailauth::DkimResult>& results);
 void cover(mailauth::SignOptions& options, std::string_view names, const mailauth::HeaderBlock& block);
 
 // The field and the message below it, in the line ends that the message has.
-std::string with_field(const Message& message, std::string_view input, const mailauth::NewField& field);
+std::string with_field(const mailauth::MessageInput& message, std::string_view input, const mailauth::NewField& field);
 
 }  // namespace mail_dkim

@@ -43,12 +43,12 @@ std::string record_text(const Subject& subject, const mailauth::PrivateKey& key)
 void usage(vrd::CommandCall& call, const char* text) { call.error(std::string("usage: veredus ") + text + "\n").finish(kUsage); }
 
 vrd::Task<void> check_message(const vrd::Host& host, vrd::CommandCall call, std::shared_ptr<const Engine> engine, mailauth::DkimPolicy policy, int64_t now, bool json) {
-  std::string input = common::read_input(kMostInput);
+  const std::string input = common::read_input(kMostInput);
   if (input.size() > kMostInput) {
     call.error("the message is larger than 64 MiB\n").finish(kData);
     co_return;
   }
-  const Message message = message_of(std::move(input));
+  const mailauth::MessageInput message = mailauth::message_input(input);
   const size_t body = mailauth::read_header(message.octets).body;
   auto verifier = engine->verifier(std::string_view(message.octets).substr(0, body), policy, now);
   mailauth::HostDns dns(host, kDnsTimeout);
@@ -179,7 +179,7 @@ void Dkim::sign(vrd::CommandCall call) {
   if (!key) return call.error(problem + "\n").finish(kNoInput);
   const std::string input = common::read_input(kMostSigned);
   if (input.size() > kMostSigned) return call.error("the message is larger than 15 MiB\n").finish(kData);
-  const Message message = message_of(input);
+  const mailauth::MessageInput message = mailauth::message_input(input);
   const mailauth::HeaderBlock block = mailauth::read_header(message.octets);
   const bool has_from = std::any_of(block.fields.begin(), block.fields.end(), [](const mailauth::Field& field) { return mailauth::same_name(field.name, "From"); });
   if (!has_from) return call.error("the message has no field From, which a signature must cover\n").finish(kData);
