@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <ctime>
 
-#include "mailauth/dmarc/gzip.h"
 #include "mailauth/dmarc/report_mail.h"
 
 namespace dmarc {
@@ -38,23 +37,6 @@ std::string mail_date(int64_t wall_ms) {
   char out[64];
   std::strftime(out, sizeof out, "%a, %d %b %Y %H:%M:%S +0000", &parts);
   return out;
-}
-
-// What a message with it takes, by base64 and fields.
-size_t mail_size(const std::string& gzip) { return gzip.size() / 57 * 78 + 4'096; }
-
-// XML in gzip, of fewer rows until the message fits.
-std::string pack(AggregateReport& report, size_t most) {
-  std::stable_sort(report.rows.begin(), report.rows.end(), [](const auto& a, const auto& b) { return a.second > b.second; });
-  size_t left_out = 0;
-  for (;;) {
-    std::string gzip = mailauth::gzipped(mailauth::report_xml(report));
-    if (mail_size(gzip) <= most || report.rows.size() < 2) return gzip;
-    if (left_out != 0) report.errors.pop_back();
-    left_out += report.rows.size() - report.rows.size() / 2;
-    report.rows.resize(report.rows.size() / 2);
-    report.errors.push_back(std::to_string(left_out) + " records are left out, the report would be too large");
-  }
 }
 
 }  // namespace
@@ -210,7 +192,7 @@ vrd::Task<Sender::Outcome> Sender::send_domain(std::string day, std::string doma
 // Much XML takes its time: not on the loop.
 vrd::Task<std::string> Sender::packed(AggregateReport report) {
   size_t most = options_.report_size;
-  auto work = host_.work([report = std::move(report), most]() mutable { return pack(report, most); });
+  auto work = host_.work([report = std::move(report), most]() mutable { return mailauth::packed_report(report, most); });
   vrd::WorkResult<std::string> done = co_await work;
   co_return done.value.value_or(std::string());
 }
@@ -218,7 +200,7 @@ vrd::Task<std::string> Sender::packed(AggregateReport report) {
 // The mark "trying" that a crash left behind means that it may have been sent: it is not sent again.
 vrd::Task<Sender::Outcome> Sender::send_to(const AggregateReport* report, const std::string* gzip, Destination to, std::string mark) {
   std::string shown = to.address.substr(0, 200);
-  if (to.problem.empty() && to.most != 0 && mail_size(*gzip) > to.most)
+  if (to.problem.empty() && to.most != 0 && mailauth::report_mail_size(*gzip) > to.most)
     to.problem = "it is larger than the " + std::to_string(to.most) + " octets that the record allows";
   if (!to.problem.empty()) {
     if (!to.later) host_.info("refused", {{"domain", report->policy.domain}, {"to", shown}, {"reason", to.problem}});

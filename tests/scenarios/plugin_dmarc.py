@@ -348,6 +348,20 @@ def check_report(xml, name, subject):
                     ("192.0.2.1", "sub.q.test"): ["1", "none", "fail", "local_policy", "b.test", "pass"]}, rows
 
 
+def test_what_is_counted_is_bounded():
+    with FakeDns(ZONE) as dns, Hop() as hop, judging(dns, hop, "memory: 64KiB\n") as daemon:
+        with stranger(daemon, "192.0.2.1") as client:
+            for number in range(400):
+                client.envelope(f"u@{'x' * 60}.{number}.test")
+                assert client.data(message(f"u@{number % 300}.a.test")).code == 250
+        lost, counted = (sum(value for name, value in daemon.metrics().items() if f"dmarc_{what}_total" in str(name)) for what in ("lost", "counted"))
+        assert lost > 50 and counted > 100 and lost + counted == 400, (lost, counted)
+        assert daemon.run("dmarc", "send", "--day", utc_day()).stdout.decode() == "a.test: sent to reports@a.test\n"
+        wait_until(lambda: any(b"Report Domain" in one.octets for one in hop.messages), 20, "the report")
+        code, out, _ = read(next(one.octets for one in hop.messages if b"Report Domain" in one.octets))
+        assert code == 0 and f"messages: {int(counted)}, of which" in out, out
+
+
 def test_who_does_not_ask_gets_no_report():
     with FakeDns(ZONE) as dns, Hop() as hop, judging(dns, hop) as daemon:
         assert daemon.run("dmarc", "send").stdout.decode().startswith("none: ")

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "mailauth/dmarc/gzip.h"
+
 namespace mailauth {
 
 namespace {
@@ -31,6 +33,21 @@ std::string quoted(std::string_view text) {
 }
 
 }  // namespace
+
+size_t report_mail_size(const std::string& gzip) { return gzip.size() / 57 * 78 + 4'096; }
+
+std::string packed_report(AggregateReport& report, size_t most) {
+  std::stable_sort(report.rows.begin(), report.rows.end(), [](const auto& a, const auto& b) { return a.second > b.second; });
+  size_t left_out = 0;
+  for (;;) {
+    std::string gzip = gzipped(report_xml(report));
+    if (report_mail_size(gzip) <= most || report.rows.size() < 2) return gzip;
+    if (left_out != 0) report.errors.pop_back();
+    left_out += report.rows.size() - report.rows.size() / 2;
+    report.rows.resize(report.rows.size() / 2);
+    report.errors.push_back(std::to_string(left_out) + " records are left out, the report would be too large");
+  }
+}
 
 std::string report_mail(const AggregateReport& report, const ReportMail& mail, const std::string& gzip) {
   std::string boundary = "=_dmarc_" + report.id, name = report_file_name(report, mail.receiver);

@@ -16,4 +16,10 @@ struct ReportMail {
 // Lines end with CRLF. The gzip is an attachment of application/gzip beside a text for people.
 std::string report_mail(const AggregateReport& report, const ReportMail& mail, const std::string& gzip);
 
+// What a message with it takes, by base64 and fields.
+size_t report_mail_size(const std::string& gzip);
+
+// XML in gzip. Rows of the fewest messages are left out until the message has at most `most` octets; the report then says so.
+std::string packed_report(AggregateReport& report, size_t most);
+
 }  // namespace mailauth

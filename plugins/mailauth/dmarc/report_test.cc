@@ -127,6 +127,30 @@ TEST_CASE("XML, gzip, zip and a mail give the same document") {
                      "\r\n--o--\r\n") == xml);
 }
 
+TEST_CASE("a report that is too large leaves out what concerns the fewest messages") {
+  AggregateReport report = sample();
+  uint32_t noise = 1;
+  for (uint64_t i = 0; i < 5'000; ++i) {
+    ReportRow row;
+    row.source = "192.0.2.1", row.disposition = "none";
+    row.envelope_from = std::to_string(noise = noise * 1'664'525 + 1'013'904'223) + ".test";
+    report.rows.emplace_back(row, i + 20);
+  }
+  std::string gzip = packed_report(report, 20'000);
+  ReportMail mail{"dmarc@mx.test", "reports@a.test", "mx.test", "Sat, 28 Nov 2026 00:00:00 +0000"};
+  std::string octets = report_mail(report, mail, gzip);
+  CHECK(octets.size() <= 20'000);
+  ReadReport back = read(documents_of(octets));
+  CHECK(back.problems.empty());
+  CHECK(back.report.rows.size() == report.rows.size());
+  CHECK(back.report.rows.size() < 3'000);
+  CHECK(back.report.rows.front().second == 5'019);
+  REQUIRE(back.report.errors.size() == 1);
+  CHECK(back.report.errors[0].find(std::to_string(5'002 - back.report.rows.size()) + " records are left out") != std::string::npos);
+  CHECK(packed_report(report, 1).size() > 0);
+  CHECK(report.rows.size() == 1);
+}
+
 TEST_CASE("mails as people send them") {
   std::string xml = "<feedback></feedback>", head = "From: a@b.test\nContent-Type: ";
   CHECK(documents_of(head + "text/xml\n\n" + xml) == xml);
