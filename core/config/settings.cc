@@ -213,6 +213,10 @@ bool matches_any_domain(const std::vector<std::string>& patterns, std::string_vi
                      [domain](const std::string& pattern) { return matches_domain(pattern, domain); });
 }
 
+bool is_local_domain(const Settings& settings, std::string_view domain) {
+  return settings.local_delivery && matches_any_domain(settings.local_domains, domain);
+}
+
 namespace {
 constexpr std::string_view kTlsLevels[] = {"none", "opportunistic", "encrypt", "verify", "dane", "dane-only", "mta-sts"};
 }

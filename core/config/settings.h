@@ -259,6 +259,7 @@ struct Settings {
   std::vector<RouteSettings> routes;                      // always ends with "*" -> mx
   std::map<std::string, SourceSettings> sources;
   std::map<std::string, PoolSettings> pools;
+  bool local_delivery = false;  // a plugin delivers as `local`: local_domains have effect; said by the enabled plugins, not by a setting
   std::vector<ProviderSettings> providers;
   std::vector<LimitSettings> outbound_limits;
   QueueSettings queue;
@@ -292,3 +293,5 @@ bool matches_domain(std::string_view pattern, std::string_view domain);
 bool matches_any_domain(const std::vector<std::string>& patterns, std::string_view domain);
 
 }  // namespace veredus
+// Is this the domain, in lower case, of users of this host, and is there a plugin that delivers to them?
+bool is_local_domain(const Settings& settings, std::string_view domain);

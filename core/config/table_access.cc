@@ -70,8 +70,9 @@ constexpr Setting kRows[] = {
      .shape = Shape::list,
      .member = at<&Settings::local_domains>(),
      .derived = "hostname, the name in /etc/mailname, and localhost",
-     .planned = "local delivery",
-     .doc = "Domains whose users are users of this host, once local delivery is enabled."},
+     .doc = "Domains whose users are users of this host. They count while a plugin delivers under the name local "
+            "(veredus-local(7)): listeners of role mx and lmtp then accept them from anyone, and they go to the next hop "
+            "plugin:local unless a route before the first one for \"*\" matches them."},
 };
 
 }  // namespace

@@ -16,7 +16,8 @@ bool is_postmaster(const Settings& settings, const IpAddress& local, const Addre
 }
 
 bool relays_for_domain(const Settings& settings, const Address& recipient) {
-  return matches_any_domain(settings.relay_domains, lowered(recipient.domain()));
+  std::string domain = lowered(recipient.domain());
+  return matches_any_domain(settings.relay_domains, domain) || is_local_domain(settings, domain);
 }
 
 }  // namespace

@@ -43,6 +43,25 @@ TEST_CASE("strangers reach relay domains and the postmaster only") {
   }
 }
 
+TEST_CASE("local domains are accepted from anyone while a plugin delivers to them") {
+  Settings settings = default_settings();
+  settings.hostname = "mx.test";
+  settings.local_domains = {"mx.test", ".hosts.test"};
+  auto decide_for = [&](Role role, const char* recipient) {
+    return decide_relay(settings, role, {}, *IpAddress::parse("192.0.2.1"), *Address::parse(recipient));
+  };
+  CHECK(decide_for(Role::mx, "ann@mx.test") == D::deny);
+  settings.local_delivery = true;
+  for (Role role : {Role::mx, Role::lmtp}) {
+    CHECK(decide_for(role, "ann@MX.test") == D::accept);
+    CHECK(decide_for(role, "ann@a.hosts.test") == D::accept);
+    CHECK(decide_for(role, "ann@hosts.test") == D::deny);
+    CHECK(decide_for(role, "ann@elsewhere.test") == D::deny);
+  }
+  CHECK(decide_for(Role::relay, "ann@mx.test") == D::deny);
+  CHECK(decide_for(Role::submission, "ann@mx.test") == D::deny);
+}
+
 TEST_CASE("relay takes from relay networks only, submission from the authenticated only") {
   CHECK(decide(Role::relay, false, false, "a@here.test") == D::deny);
   CHECK(decide(Role::relay, true, false, "a@elsewhere.test") == D::accept);

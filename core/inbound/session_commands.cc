@@ -22,7 +22,7 @@ bool named_before(const std::vector<Recipient>& recipients) {
 bool is_whole(const Settings& settings, const Address& address) {
   std::string domain = lowered(address.domain());
   if (domain.empty() || domain.find('.') != std::string::npos || domain.front() == '[') return true;
-  return iequals(domain, settings.hostname) || matches_any_domain(settings.relay_domains, domain);
+  return iequals(domain, settings.hostname) || matches_any_domain(settings.relay_domains, domain) || is_local_domain(settings, domain);
 }
 
 }  // namespace

@@ -38,6 +38,13 @@ std::string name_of(const Destination& destination) {
   return out;
 }
 
+NextHop local_hop() {
+  NextHop out;
+  out.kind = NextHop::Kind::plugin;
+  out.host = "local";
+  return out;
+}
+
 }  // namespace
 
 std::shared_ptr<const Destination> DestinationTable::intern(Destination destination) {
@@ -51,9 +58,11 @@ std::shared_ptr<const Destination> DestinationTable::intern(Destination destinat
   return shared;
 }
 
+// Local domains come before the first route for everything: a smart host is for mail that leaves.
 Destination RouteTable::find(std::string_view domain, std::string_view pool, size_t& from) const {
   while (from < settings_->routes.size()) {
     const RouteSettings& route = settings_->routes[from++];
+    if (route.match == "*" && is_local_domain(*settings_, domain)) return make({{local_hop()}}, domain, pool, IpPreference::system);
     if (matches_domain(route.match, domain)) return make(route, domain, pool.empty() ? route.pool : pool);
   }
   return make({{NextHop()}}, domain, pool, IpPreference::system);

@@ -55,6 +55,21 @@ struct Routes {
 
 }  // namespace
 
+TEST_CASE("local domains go to the plugin that delivers locally, unless a route before the one for everything names them") {
+  Routes routes;
+  routes.rig.settings.routes.clear();
+  routes.add("lists.host.test", "lmtp://10.0.0.1:24");
+  routes.add("*", "smtp://10.0.0.9");
+  routes.rig.settings.hostname = "host.test";
+  routes.rig.settings.local_domains = {"host.test", ".host.test"};
+  CHECK(routes.name("ann@host.test") == "smtp://10.0.0.9:25");
+  routes.rig.settings.local_delivery = true;
+  CHECK(routes.name("ann@host.test") == "plugin:local");
+  CHECK(routes.name("ann@A.HOST.test") == "plugin:local");
+  CHECK(routes.name("ann@lists.host.test") == "lmtp://10.0.0.1:24");
+  CHECK(routes.name("ann@else.test") == "smtp://10.0.0.9:25");
+}
+
 TEST_CASE("the first route that matches wins") {
   Routes routes;
   routes.rig.settings.routes.clear();

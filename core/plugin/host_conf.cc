@@ -75,6 +75,7 @@ vrd_str conf_core(const vrd_host* host, const char* name) {
   if (wanted == "postmaster") return lent(settings.postmaster);
   if (wanted == "loops") return kept(std::to_string(instance.loops()));
   if (wanted == "relay_domains") return kept(joined(settings.relay_domains, [](const std::string& domain) { return domain; }));
+  if (wanted == "local_domains" && settings.local_delivery) return kept(joined(settings.local_domains, [](const std::string& domain) { return domain; }));
   if (wanted == "relay_networks") return kept(joined(settings.relay_networks, [](const Network& network) { return network.text(); }));
   return {"", 0};
 }

@@ -10,7 +10,8 @@ namespace veredus {
 
 namespace {
 
-constexpr std::string_view kTable = "svc.table/1";
+constexpr std::string_view kTable = "svc.table/1", kDeliver = "svc.deliver/1";
+constexpr std::string_view kLocal = "local";  // who delivers under this name serves local_domains
 
 // "conf.d/00-core.yaml:3:5", as settings remember where they were given.
 Place place_of(const std::string& text) {
@@ -31,6 +32,7 @@ class Preparation {
   bool good_isolation(const PluginFragment& fragment);
   void check_tables(const PreparedPlugin& plugin);
   void check_core();
+  SettingsPtr settings_with_plugins() const;
   void check_named(const std::string& setting, std::string_view service, const std::string& name);
   size_t providers_named(std::string_view service, const std::string& name) const;
   std::vector<std::string> names_of(std::string_view service) const;
@@ -113,13 +115,24 @@ void Preparation::check_core() {
   for (const auto& [name, credential] : core.credentials) check_named("credentials", kTable, credential.table);
 }
 
+// What enabled plugins make of the core's settings.
+SettingsPtr Preparation::settings_with_plugins() const {
+  bool local = providers_named(kDeliver, std::string(kLocal)) > 0;
+  if (local == config_.settings->local_delivery) return config_.settings;
+  auto out = std::make_shared<Settings>(*config_.settings);
+  out->local_delivery = local;
+  return out;
+}
+
 PreparedResult Preparation::run() {
   for (const PluginFragment& fragment : config_.plugins) add(fragment);
   if (!problems_.any_error())
     for (const PreparedPlugin& plugin : plugins_) check_tables(plugin);
   if (!problems_.any_error()) check_core();
   if (problems_.any_error()) return problems_.take_errors();
-  PreparedConfig out{config_, std::move(plugins_)};
+  PreparedConfig out{config_, {}};
+  out.config.settings = settings_with_plugins();
+  out.plugins = std::move(plugins_);
   for (ConfigWarning& warning : problems_.take_warnings()) out.config.warnings.push_back(std::move(warning));
   return out;
 }

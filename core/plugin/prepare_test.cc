@@ -45,6 +45,17 @@ TEST_CASE("what the fragment's reserved keys may say") {
   CHECK(has(problems({"plugin: goodd\n"}), "unknown plugin 'goodd' (did you mean 'good'?)"));
 }
 
+TEST_CASE("local_domains have effect while a plugin or an instance delivers under the name local") {
+  auto local = [](const std::string& fragment) {
+    auto prepared = prepare_plugins(fragments({fragment}, tests().names()), tests());
+    REQUIRE_MESSAGE(prepared.ok(), prepared.error_text());
+    return prepared.value().config.settings->local_delivery;
+  };
+  CHECK(local("plugin: servant\ninstance: local\n"));
+  CHECK_FALSE(local("plugin: servant\n"));
+  CHECK_FALSE(local("plugin: good\ninstance: local\n"));
+}
+
 TEST_CASE("a table is an enabled instance that provides tables") {
   CHECK(problems({"plugin: good\ninstance: a\nusers: b\n", "plugin: good\ninstance: b\n"}) == "good");
   CHECK(problems({"plugin: good\nusers: good\n"}) == "good");

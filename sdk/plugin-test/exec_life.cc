@@ -16,7 +16,7 @@ namespace {
 YAML::Node part(const YAML::Node& map, const char* key) { return map.IsMap() && map[key] ? map[key] : YAML::Node(); }
 
 std::map<std::string, std::string> core_values(const YAML::Node& given) {
-  std::map<std::string, std::string> out{{"hostname", "mx.example.test"}, {"loops", "1"}, {"relay_domains", ""},
+  std::map<std::string, std::string> out{{"hostname", "mx.example.test"}, {"loops", "1"}, {"relay_domains", ""}, {"local_domains", ""},
                                          {"relay_networks", "127.0.0.0/8,::1/128"}, {"postmaster", "postmaster@mx.example.test"}};
   if (given.IsMap())
     for (const auto& entry : given) out[entry.first.Scalar()] = entry.second.IsScalar() ? entry.second.Scalar() : "";

@@ -49,7 +49,7 @@ typedef struct vrd_core_conf_1 {
    *  @lifetime as the instance */
   vrd_str (*state_dir)(const vrd_host *host);
   /** A value of the core's configuration that plugins may know: "hostname", "loops", "postmaster"; with commas between:
-   *  "relay_domains", "relay_networks".
+   *  "relay_domains", "relay_networks", "local_domains" (empty while no plugin delivers as `local`).
    *  @thread any  @since 0.1
    *  @lifetime as the instance; empty when there is none */
   vrd_str (*core)(const vrd_host *host, const char *name);

@@ -48,7 +48,7 @@ class Host {
 
   std::string_view instance() const { return vrd::view(Interfaces::need(interfaces_.conf).instance(raw())); }
   std::string_view state_dir() const { return vrd::view(Interfaces::need(interfaces_.conf).state_dir(raw())); }
-  /** "hostname", "loops", "postmaster", "relay_domains", "relay_networks". */
+  /** "hostname", "loops", "postmaster", "relay_domains", "relay_networks", "local_domains". */
   std::string_view core(const char* name) const { return vrd::view(Interfaces::need(interfaces_.conf).core(raw(), name)); }
 
   DnsRequest dns(std::string name, uint32_t type, milliseconds timeout) const { return {interfaces_, keeper_, std::move(name), type, timeout}; }
