@@ -13,7 +13,7 @@ std::vector<mailauth::NewField> NativeEngine::sign(const Source& source, const m
 }
 
 #ifndef VEREDUS_OPENDKIM
-std::unique_ptr<Engine> opendkim_engine() { return nullptr; }
+std::unique_ptr<Engine> opendkim_engine(Ed25519) { return nullptr; }
 #endif
 
 }  // namespace mail_dkim

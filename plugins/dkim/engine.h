@@ -35,7 +35,10 @@ class NativeEngine : public Engine {
   std::vector<mailauth::NewField> sign(const Source& source, const mailauth::SignOptions& options, std::span<const mailauth::SigningKey> keys) const override;
 };
 
+// libopendkim does not free the key of an ed25519 signature: a daemon has these computed natively, a test that ends soon may not.
+enum class Ed25519 { natively, by_library };
+
 // Null: this build has no libopendkim.
-std::unique_ptr<Engine> opendkim_engine();
+std::unique_ptr<Engine> opendkim_engine(Ed25519 edwards = Ed25519::natively);
 
 }  // namespace mail_dkim

@@ -190,10 +190,16 @@ std::vector<mailauth::DkimResult> OpendkimVerifier::finish() {
 
 class OpendkimEngine : public Engine {
  public:
+  explicit OpendkimEngine(Ed25519 edwards) : edwards_(edwards) {}
   std::unique_ptr<mailauth::Verifier> verifier(std::string_view header, const mailauth::DkimPolicy& policy, int64_t now) const override {
     return std::make_unique<OpendkimVerifier>(header, policy, now);
   }
   std::vector<mailauth::NewField> sign(const Source& source, const mailauth::SignOptions& options, std::span<const mailauth::SigningKey> keys) const override;
+
+ private:
+  bool is_for_library(const mailauth::SigningKey& key) const { return key.key->kind() == KeyKind::rsa || edwards_ == Ed25519::by_library; }
+
+  Ed25519 edwards_;
 };
 
 // Names given to the library as the list that it ends with a null.
@@ -256,12 +262,13 @@ std::vector<mailauth::NewField> OpendkimEngine::sign(const Source& source, const
   for (const Field& field : block.fields)
     if (std::any_of(names.begin(), names.end(), [&](const std::string& name) { return mailauth::same_name(name, field.name); })) fields.push_back(&field);
   std::vector<mailauth::NewField> out;
-  for (const mailauth::SigningKey& key : keys) out.push_back({"DKIM-Signature", sign_with(library.get(), source, fields, options, key)});
+  for (const mailauth::SigningKey& key : keys)
+    out.push_back(is_for_library(key) ? mailauth::NewField{"DKIM-Signature", sign_with(library.get(), source, fields, options, key)} : NativeEngine().sign(source, options, {&key, 1}).front());
   return out;
 }
 
 }  // namespace
 
-std::unique_ptr<Engine> opendkim_engine() { return std::make_unique<OpendkimEngine>(); }
+std::unique_ptr<Engine> opendkim_engine(Ed25519 edwards) { return std::make_unique<OpendkimEngine>(edwards); }
 
 }  // namespace mail_dkim

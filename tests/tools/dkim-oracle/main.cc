@@ -85,7 +85,7 @@ json answer(const Engines& engines, const json& request) {
 int main() {
   Engines engines;
   engines["native"] = std::make_unique<mail_dkim::NativeEngine>();
-  if (auto engine = mail_dkim::opendkim_engine()) engines["opendkim"] = std::move(engine);
+  if (auto engine = mail_dkim::opendkim_engine(mail_dkim::Ed25519::by_library)) engines["opendkim"] = std::move(engine);
   json names = json::array();
   for (const auto& [name, engine] : engines) names.push_back(name);
   std::cout << names.dump() << std::endl;
