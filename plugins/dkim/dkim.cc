@@ -26,6 +26,14 @@ uint32_t label_of(std::string_view result) {
   return 1;
 }
 
+// The pool has no room, or the message cannot be read.
+std::vector<mailauth::DkimResult> not_now() {
+  mailauth::DkimResult out;
+  out.result = "temperror";
+  out.reason = "the signatures cannot be verified now";
+  return {out};
+}
+
 // vrd::Edits takes lists of properties that are known when it is compiled.
 void add_result(vrd::Edits& edits, const vrd::Interfaces& host, const Told& told) {
   std::vector<vrd_pair> properties;
@@ -60,7 +68,7 @@ vrd::Task<std::vector<mailauth::DkimResult>> Dkim::Shard::check(vrd::KeptView vi
   std::vector<mailauth::DkimResult> out;
   if (job->has_heavy_header()) {
     vrd::WorkResult<void> done = co_await host.work([job] { job->prepare(); });
-    if (!done.ok()) throw vrd::Error(done.status, "preparing the check");
+    if (!done.ok()) co_return not_now();
   } else {
     job->prepare();
   }
@@ -69,7 +77,7 @@ vrd::Task<std::vector<mailauth::DkimResult>> Dkim::Shard::check(vrd::KeptView vi
   co_await keys;
   if (!job->is_heavy()) co_return job->run();
   vrd::WorkResult<std::vector<mailauth::DkimResult>> done = co_await host.work([job] { return job->run(); });
-  if (!done.value) throw vrd::Error(done.status, "checking the message");
+  if (!done.value) co_return not_now();
   co_return std::move(*done.value);
 }
 

@@ -33,7 +33,7 @@ struct SignJob {
   bool is_heavy() const;
 };
 
-constexpr size_t kLight = 65'536;  // octets that a loop may hash at once
+constexpr size_t kLight = 32'768;  // octets that a loop may hash at once
 
 // The octets of a body, piece by piece.
 void each_piece(const vrd::View& view, uint64_t from, const Take& take);

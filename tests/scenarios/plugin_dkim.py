@@ -208,6 +208,17 @@ def test_keys_that_are_missing_and_come():
         assert daemon.events("dkim.signed")[-1]["keys"] == "one:ed25519-sha256"
 
 
+def test_more_domains_than_the_cache_has_room_for():
+    with KeyFiles(kinds=("ed25519",)) as keys, FakeDns(keys.zone) as dns, Hop() as hop:
+        settings = f'key_cache: 16\nrules: [{{ domains: ["*"], keys: {{ selector: s, file: "{keys.path("a.test", "ed25519")}" }} }}]\n'
+        with running(dns, hop, settings) as daemon, Smtp(daemon.port) as client:
+            client.hello()
+            for number in [*range(300), *range(300)]:
+                client.deliver(PLAIN.replace(b"ann@a.test", b"ann@d%d.test" % number), sender="u@a.test", recipients=["bob@example.test"])
+            assert all(f"d=d{number}.test".encode() in b" ".join(m.octets for m in hop.wait(600)) for number in (0, 17, 299))
+            assert len(daemon.events("dkim.signed")) == 600 and not daemon.events("dkim.not_signed")
+
+
 def test_what_strangers_bring_is_verified_and_forged_results_are_gone():
     with KeyFiles() as keys, FakeDns(keys.zone) as dns, Hop() as hop, running(dns, hop, keys.settings()) as daemon:
         forged = b"Authentication-Results: mx.example.test; dkim=pass header.d=forged.test\r\n"

@@ -1,6 +1,8 @@
 #include "mailauth/dkim/crypto.h"
 
 #include <openssl/bio.h>
+#include <openssl/bn.h>
+#include <openssl/core_names.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
@@ -82,13 +84,25 @@ bool verify_ed25519(EVP_PKEY* key, const Digest& digest, std::string_view signat
          EVP_DigestVerify(context.get(), octets_of(signature), signature.size(), digest.data(), digest.size()) == 1;
 }
 
+// With an exponent of thousands of bits a stranger would let every signature cost us milliseconds.
+bool has_short_exponent(const EVP_PKEY* key) {
+  BIGNUM* exponent = nullptr;
+  bool fits = EVP_PKEY_get_bn_param(key, OSSL_PKEY_PARAM_RSA_E, &exponent) > 0 && BN_num_bits(exponent) <= 64;
+  BN_free(exponent);
+  return fits;
+}
+
 EVP_PKEY* read_rsa(std::string_view octets) {
   const unsigned char* at = octets_of(octets);
   auto size = static_cast<long>(octets.size());
   EVP_PKEY* key = d2i_PUBKEY(nullptr, &at, size);
-  if (key) return key;
-  at = octets_of(octets);
-  return d2i_PublicKey(EVP_PKEY_RSA, nullptr, &at, size);
+  if (!key) {
+    at = octets_of(octets);
+    key = d2i_PublicKey(EVP_PKEY_RSA, nullptr, &at, size);
+  }
+  if (!key || kind_of(key) != KeyKind::rsa || has_short_exponent(key)) return key;
+  EVP_PKEY_free(key);
+  return nullptr;
 }
 
 EVP_PKEY* read_ed25519(std::string_view octets) {

@@ -146,6 +146,10 @@ TEST_CASE("keys that cannot be had, and keys that do not fit") {
   CHECK(with(key_record_text(*PrivateKey::generate(KeyKind::rsa, 2048))) == "fail: the signature does not fit the header and the key");
   CHECK(with(key_record_text(*PrivateKey::generate(KeyKind::rsa, 768))) == "policy: the key has 768 bits, fewer than 1024");
   CHECK(with(key_record_text(*keys.rsa.key) + "; t=y") == "pass: ");
+  // An exponent of 201 bits.
+  CHECK(with("p=MIG2MA0GCSqGSIb3DQEBAQUAA4GkADCBoAKBgQC0mjK4o0RJk59n/hZT+r3rn/1PJlbBguBoHNjpNrKNE3HHbV3MIe4Nl5Brgvr7ngY4Nb6T4z5YK6NQ7zZGBFgtLKnFpjMQuHNOK7/HJn77"
+             "352KBIbQE/HH00v+kpcTc3M9vPkL0YhOQYHs/BObhQjBDOUC0PXGfe+nicX+cONqmQIaAQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAOs=") ==
+        "permerror: the key's record has a p= that holds no key of its kind");
   FakeDns slow;
   slow.fail("r._domainkey.a.test", VRD_DNS_TXT, VRD_E_TIMEOUT);
   CHECK(first_word(slow, message) == "temperror");
