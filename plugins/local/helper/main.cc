@@ -1,0 +1,39 @@
+// veredus-local: delivers to the users of this host, for the plugin `local`. Started by the supervisor with a socket as descriptor 3.
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include <cstdio>
+
+#include "server.h"
+
+namespace {
+
+bool is_socket(int fd) {
+  struct stat info {};
+  return fstat(fd, &info) == 0 && S_ISSOCK(info.st_mode);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  std::vector<std::string> words(argv + 1, argv + argc);
+  if (words == std::vector<std::string>{"--help"}) {
+    std::printf("veredus-local [OPTIONS]: started by veredusd as a helper; see veredus-local(7)\n%s", local::options_help().c_str());
+    return EX_OK;
+  }
+  std::string problem;
+  auto options = local::read_options(words, problem);
+  if (!options) {
+    std::fprintf(stderr, "veredus-local: %s\n", problem.c_str());
+    return EX_USAGE;
+  }
+  if (!is_socket(local::kDaemonSocket)) {
+    std::fprintf(stderr, "veredus-local: descriptor 3 is no socket: this program is started by veredusd (core: helpers:)\n");
+    return EX_USAGE;
+  }
+  if (geteuid() != 0)
+    std::fprintf(stderr, "{\"level\":\"warning\",\"event\":\"local.unprivileged\",\"uid\":%u,\"text\":\"not root: delivers to this user only\"}\n", geteuid());
+  return local::serve(*options, local::kDaemonSocket);
+}
