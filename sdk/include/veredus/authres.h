@@ -33,8 +33,8 @@ typedef struct vrd_core_authres_1 {
    *  want added. Of results that come after this call a kept view knows nothing.
    *  @thread any  @since 0.1 */
   uint32_t (*count)(const vrd_view *view);
-  /** A result, 0 <= index < count(), in the order they were added. Fills method, result, reason and property_count of `out`, whose size is
-   *  set by the caller; `properties` is NULL: property() has them.
+  /** A result, 0 <= index < count(), in the order they were added. Fills method, result, reason and property_count of `out`, whose size the
+   *  caller sets. Its `properties` are NULL: property() has them.
    *  @thread any  @since 0.1
    *  @lifetime method, result, reason: view
    *  @errors VRD_E_NOT_FOUND: no such index; VRD_E_INVALID */
