@@ -13,6 +13,7 @@
 #include "base/text.h"
 #include "config/bind.h"
 #include "config/core_reader.h"
+#include "config/find_setting.h"
 #include "config/yaml.h"
 
 namespace veredus {
@@ -233,18 +234,24 @@ ConfigResult parse_config(const std::vector<ConfigFile>& files, const LoadOption
   return loader.finish();
 }
 
-std::string find_control_path(const std::string& directory) {
+std::string find_core_setting_text(const std::string& directory, const std::string& name, const std::string& inner) {
   Problems ignored;
   std::string prefix = without_trailing_slashes(directory);
-  for (const std::string& name : list_directory(prefix, ignored)) {
-    if (!is_fragment(name)) continue;
-    auto text = read_text(prefix + "/" + name, ignored);
-    auto tree = text ? read_yaml(*text, name, ignored) : std::nullopt;
+  for (const std::string& file : list_directory(prefix, ignored)) {
+    if (!is_fragment(file)) continue;
+    auto text = read_text(prefix + "/" + file, ignored);
+    auto tree = text ? read_yaml(*text, file, ignored) : std::nullopt;
     const ConfigEntry* core = tree ? tree->find("core") : nullptr;
-    const ConfigEntry* control = core ? core->value.find("control") : nullptr;
-    if (control && control->value.text.starts_with('/')) return control->value.text;
+    const ConfigEntry* found = core ? core->value.find(name) : nullptr;
+    if (found && !inner.empty()) found = found->value.find(inner);
+    if (found && !found->value.text.empty()) return found->value.text;
   }
-  return default_settings().control;
+  return {};
+}
+
+std::string find_control_path(const std::string& directory) {
+  std::string written = find_core_setting_text(directory, "control");
+  return written.starts_with('/') ? written : default_settings().control;
 }
 
 ConfigResult load_config(const std::string& directory, const LoadOptions& options) {

@@ -49,15 +49,19 @@ std::string postmaster_domain(const Settings& s) {
 void resolve_names(Draft& draft, const SystemNames& system) {
   Settings& s = draft.settings;
   if (!written(draft, "postmaster")) s.postmaster = "postmaster@" + postmaster_domain(s);
+  std::string mailname = lowered(trimmed(system.mailname));
+  if (!written(draft, "origin")) s.origin = is_domain(mailname) ? mailname : s.hostname;
   if (written(draft, "local_domains")) return;
   s.local_domains = {s.hostname};
-  std::string mailname = lowered(trimmed(system.mailname));
   for (const std::string& name : {mailname, std::string("localhost")})
     if (is_domain(name) && !matches_any_domain(s.local_domains, name)) s.local_domains.push_back(name);
 }
 
 void resolve_paths(Draft& draft) {
-  if (!written(draft, "kv.path")) draft.settings.kv.path = draft.settings.state + "/kv.db";
+  Settings& s = draft.settings;
+  if (!written(draft, "kv.path")) s.kv.path = s.state + "/kv.db";
+  if (!written(draft, "submit")) s.submit = s.control.substr(0, s.control.rfind('/')) + "/submit";
+  if (!written(draft, "drop")) s.drop = s.spool.path + "/drop";
 }
 
 void resolve_routes(Draft& draft) {

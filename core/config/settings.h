@@ -16,7 +16,7 @@
 
 namespace veredus {
 
-enum class Role : uint8_t { mx, submission, relay, lmtp };
+enum class Role : uint8_t { mx, submission, relay, lmtp, local };  // local: the submission socket, never a listener of the settings
 enum class IpPreference : uint8_t { system, ipv4, ipv6, ipv4_only, ipv6_only };
 enum class BareNewlines : uint8_t { reject, normalise };
 // How a connection to a next hop is secured, in words of `tls.outbound`, from weakest to strictest.
@@ -204,6 +204,7 @@ struct SubmissionSettings {
   bool check_from = false;          // From must be a sender that the account may use
   uint32_t account_message_rate = 0;    // an hour; 0 = no bound
   uint32_t account_recipient_rate = 0;  // an hour; 0 = no bound
+  bool subtract_arguments = false;      // sendmail -t: addresses among the arguments are taken away from those of the header
 };
 
 // How this host authenticates to a next hop.
@@ -245,6 +246,8 @@ struct Settings {
   SpoolSettings spool;
   std::string state;
   std::string control;
+  std::string submit, drop;  // how programs of this host hand in mail: Unix socket; directory, while the daemon is not there
+  std::string origin;  // domain of addresses that have none
   std::string control_mode;                             // permissions of the control socket, octal text
   std::vector<Endpoint> resolvers;                      // empty = /etc/resolv.conf
   std::map<std::string, std::vector<IpAddress>> hosts;  // lower-case name -> addresses
@@ -255,11 +258,11 @@ struct Settings {
   std::vector<Network> normalise_networks;  // where bare_newlines: normalise holds
   BareNewlines bare_newlines = BareNewlines::reject;
   std::vector<std::string> relay_domains, local_domains;  // patterns, lower case
+  bool local_delivery = false;  // a plugin delivers as `local`: local_domains have effect; said by the enabled plugins, not by a setting
   std::string postmaster;                                 // resolved default included
   std::vector<RouteSettings> routes;                      // always ends with "*" -> mx
   std::map<std::string, SourceSettings> sources;
   std::map<std::string, PoolSettings> pools;
-  bool local_delivery = false;  // a plugin delivers as `local`: local_domains have effect; said by the enabled plugins, not by a setting
   std::vector<ProviderSettings> providers;
   std::vector<LimitSettings> outbound_limits;
   QueueSettings queue;
@@ -291,7 +294,7 @@ Settings default_settings();
 // "a.test", ".a.test", "*" against a lower-case domain.
 bool matches_domain(std::string_view pattern, std::string_view domain);
 bool matches_any_domain(const std::vector<std::string>& patterns, std::string_view domain);
-
-}  // namespace veredus
 // Is this the domain, in lower case, of users of this host, and is there a plugin that delivers to them?
 bool is_local_domain(const Settings& settings, std::string_view domain);
+
+}  // namespace veredus

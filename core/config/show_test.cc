@@ -140,7 +140,7 @@ TEST_CASE("every chapter of the manual begins") {
 TEST_CASE("differences, and which of them need a restart") {
   CHECK(changes("", "") == "");
   CHECK(changes("", "queue: { expire: 1d }\nmessage_size: 1MiB") == "limits.message_size queue.expire ");
-  CHECK(changes("", "loops: 3\nspool: /x") == "spool! loops! ");
+  CHECK(changes("", "loops: 3\nspool: /x") == "spool! drop! loops! ");
   CHECK(changes(kListener, "listeners: [{ address: \"127.0.0.1:2525\", role: relay }]") ==
         "listeners[].role ");
   CHECK(changes(kListener, "listeners: [{ address: \"127.0.0.1:2526\" }]") == "listeners[].address! ");

@@ -188,6 +188,12 @@ constexpr Setting kRows[] = {
      .low = "0",
      .high = "100000000",
      .doc = "Recipients of one account an hour; 0: no bound."},
+    {.name = "submission.subtract_arguments",
+     .type = Type::boolean,
+     .member = at<&Settings::submission, &SubmissionSettings::subtract_arguments>(),
+     .fallback = "false",
+     .doc = "What sendmail -t makes of addresses among its arguments: false, they get the message too, as with Postfix; true, they "
+            "are taken away from those in the header, as with Exim."},
     {.name = "credentials",
      .type = Type::record,
      .shape = Shape::table,

@@ -193,6 +193,7 @@ ServerOptions Session::machine_options() const {
   options.recipients = limits.recipients;
   options.errors = limits.errors;
   options.junk_commands = limits.junk_commands;
+  if (submitter_) make_local(options);
   return options;
 }
 
@@ -254,6 +255,7 @@ Task<void> Session::perform(ServerMachine::Advance& advance) {
   if (std::holds_alternative<AskStartTls>(advance.step)) return on_starttls();
   if (auto* auth = std::get_if<AskAuth>(&advance.step)) return on_auth(std::move(*auth));
   if (auto* line = std::get_if<AskAuthLine>(&advance.step)) return on_auth_line(std::move(*line));
+  if (auto* local = std::get_if<AskLocal>(&advance.step)) return on_local(std::move(*local));
   return on_other();
 }
 

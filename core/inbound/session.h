@@ -2,7 +2,7 @@
 // machine's questions by relay rules, limits and hooks, stores messages and hands them to the queue.
 // session.cc has the conversation, session_tls.cc encryption, session_auth.cc authentication, session_commands.cc
 // the answers before the data, session_message.cc those from the first octet of content on, session_store.cc
-// storing and counting, session_hooks.cc what hooks say.
+// storing and counting, session_hooks.cc what hooks say, session_local.cc what programs of this host may besides.
 // Belongs to one loop.
 #pragma once
 
@@ -12,6 +12,8 @@
 #include <string>
 #include <vector>
 
+#include "inbound/local_header.h"
+#include "inbound/local_peer.h"
 #include "inbound/proxy_header.h"
 #include "inbound/relay_policy.h"
 #include "inbound/senders.h"
@@ -29,6 +31,9 @@ namespace veredus {
 Task<void> serve(SessionContext& context, std::unique_ptr<Stream> stream, ListenerSettings listener,
                  ConnectionTicket ticket = ConnectionTicket());
 
+// The same for a program of this host, on the queue's loop.
+Task<void> serve_local(SessionContext& context, std::unique_ptr<Stream> stream, LocalPeer peer);
+
 class Session {
  public:
   Session(SessionContext& context, std::unique_ptr<Stream> stream, ListenerSettings listener,
@@ -36,6 +41,7 @@ class Session {
   ~Session();
   Session(const Session&) = delete;
 
+  void submits(LocalPeer peer);  // before run()
   Task<void> run();
   void say_goodbye_if_idle();  // the daemon stops
 
@@ -93,6 +99,16 @@ class Session {
   void refuse_data(Reply reply, std::string_view rule, bool close);
   void abort_transaction(std::string_view reason);
   void end_transaction();
+
+  // session_local.cc
+  void make_local(ServerOptions& options) const;
+  Task<void> on_local(AskLocal ask);
+  Task<void> tell_queue();
+  void mark_local(Envelope& envelope);
+  bool keep_to_return(Recipient& recipient, const Reply& refusal);
+  void note_submission(const Envelope& envelope);
+  bool mends() const { return submitter_ ? !submitter_->gateway : listener_.role == Role::submission; }
+  Result<std::vector<Edit>> wanted_fixups(std::string_view header, const Envelope& envelope) const;
 
   // session_tls.cc
   Task<void> on_starttls();
@@ -183,6 +199,7 @@ class Session {
   Origin origin_;
   IpAddress local_;
   ClientRights rights_;
+  std::unique_ptr<LocalPeer> submitter_;  // null: a client of the network
   std::unique_ptr<Transaction> transaction_;
   Reply standing_refusal_;  // a hook refused the rest of the transaction or of the connection
   VerdictScope standing_scope_ = VerdictScope::step;

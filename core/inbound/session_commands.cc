@@ -28,13 +28,14 @@ bool is_whole(const Settings& settings, const Address& address) {
 }  // namespace
 
 void Session::find_rights() {
-  rights_.relay_network = contains(settings_->relay_networks, origin_.client.ip);
+  rights_.relay_network = submitter_ || contains(settings_->relay_networks, origin_.client.ip);
   rights_.authenticated = !origin_.account.empty();
 }
 
 Task<void> Session::on_helo(AskHelo ask) {
-  origin_.helo = std::move(ask.name);
-  origin_.protocol = listener_.role == Role::lmtp ? Protocol::lmtp
+  if (!submitter_) origin_.helo = std::move(ask.name);
+  origin_.protocol = submitter_                     ? Protocol::local
+                     : listener_.role == Role::lmtp ? Protocol::lmtp
                      : ask.extended               ? Protocol::esmtp
                                                   : Protocol::smtp;
   if (lasting_edits_.size() > connect_edits_) forget_helo();
@@ -100,7 +101,8 @@ Task<void> Session::on_mail(AskMail ask) {
     }
     apply(ruling.edits);
   }
-  machine_->accept();
+  if (submitter_) machine_->accept("Ok, id " + machine_->envelope().id.text());
+  else machine_->accept();
 }
 
 Reply Session::mail_refusal(const Address& sender) {
@@ -113,7 +115,7 @@ Reply Session::mail_refusal(const Address& sender) {
     return storage_failure(fail(Errc::no_space, room.error().text));
   if (listener_.role == Role::submission && !is_whole(*settings_, sender))
     return {554, {5, 1, 8}, {"The domain of the sender is not a whole name"}};
-  bool exempt = limits.message_rate == 0 || contains(settings_->exempt_networks, origin_.client.ip);
+  bool exempt = limits.message_rate == 0 || submitter_ || contains(settings_->exempt_networks, origin_.client.ip);
   if (!exempt && !context_.message_rates.take(origin_.client.ip, limits.message_rate, context_.loop.now()))
     return {450, {4, 7, 1}, {"Too many messages from your address, try again later"}};
   return {};
@@ -124,10 +126,11 @@ void Session::begin_transaction(const AskMail& ask) {
   envelope.id = context_.ids.next();
   envelope.arrived = context_.loop.clock().wall();
   envelope.origin = origin_;
+  mark_local(envelope);
   if (!tenant_.empty()) envelope.tenant = tenant_;
   apply_envelope_edits(envelope, lasting_edits_);
   apply_envelope_edits(envelope, auth_edits_);
-  bool keep_header = hooked(Stage::headers) || hooked(Stage::message) || composes_results() || listener_.role == Role::submission;
+  bool keep_header = hooked(Stage::headers) || hooked(Stage::message) || composes_results() || mends();
   transaction_ =
       std::make_unique<Transaction>(context_, envelope.id, settings_->spool.inline_size, keep_header);
   transaction_->declared_size = ask.declared_size;
@@ -138,6 +141,7 @@ Task<void> Session::on_rcpt() {
   Recipient recipient = machine_->candidate();
   RelayDecision decision = RelayDecision::deny;
   Reply refusal = rcpt_refusal(recipient, decision);
+  if (keep_to_return(recipient, refusal)) co_return;
   if (refusal.code != 0)
     co_return refuse_command(std::move(refusal), events::kRecipientRefused, recipient.address.text());
   refusal = co_await account_refusal(AccountRates::What::recipients, settings_->submission.account_recipient_rate);
@@ -154,6 +158,7 @@ Task<void> Session::on_rcpt() {
     shown.recipient_index = static_cast<uint32_t>(machine_->envelope().recipients.size());
     Asked asked = ask_hooks(Stage::rcpt, shown);
     if (asked) ruling = co_await consult(std::move(asked));
+    if (!ruling.discard && ruling.scope == VerdictScope::step && keep_to_return(recipient, ruling.refusal)) co_return;
     if (!ruling.discard && !settle(ruling))
       co_return refuse_command(std::move(ruling.refusal), events::kRecipientRefused,
                                recipient.address.text(), ruling.close);
@@ -185,7 +190,7 @@ Reply Session::rcpt_refusal(const Recipient& recipient, RelayDecision& decision)
   if (standing_refusal_.code != 0) return standing_refusal_;
   if (listener_.role == Role::submission && !is_whole(*settings_, recipient.address))
     return {554, {5, 1, 2}, {"The domain of the recipient is not a whole name"}};
-  bool exempt = limits.recipient_rate == 0 || contains(settings_->exempt_networks, origin_.client.ip);
+  bool exempt = limits.recipient_rate == 0 || submitter_ || contains(settings_->exempt_networks, origin_.client.ip);
   if (!exempt &&
       !context_.recipient_rates.take(origin_.client.ip, limits.recipient_rate, context_.loop.now()))
     return {450, {4, 7, 1}, {"Too many recipients from your address, try again later"}};

@@ -82,6 +82,7 @@ class SessionContext {
   AuthGuard* guard = nullptr;       // may be null: nothing is counted
   AccountRates* accounts = nullptr;  // the same
   Resolver* resolver = nullptr;  // for ptr_lookup; without one clients have no names
+  std::string (*queue_line)(const StoredMessage&) = nullptr;  // one message of the queue as JSON; null: XQUEUE tells nothing
   InboundCounters counters;
   RateTable message_rates, recipient_rates;
 

@@ -139,7 +139,7 @@ Task<void> Session::on_end(AskEnd end) {
 // What hooks make of the whole message. On a refusal nothing of it is kept; without copies nobody is left to
 // get it.
 Task<Reply> Session::judge(Copies& copies) {
-  if (listener_.role == Role::submission) {
+  if (mends()) {
     Reply refusal = co_await mend(*copies.front());
     if (refusal.code != 0) co_return refusal;
   }
@@ -166,13 +166,13 @@ Task<Reply> Session::judge(Copies& copies) {
 // Of a submitted message: whose it says it is, and what RFC 6409 adds.
 Task<Reply> Session::mend(const Message& message) {
   std::string_view header = transaction_->kept_header(message.content);
-  auto edits = submission_edits(header, message.envelope, settings_->hostname, transaction_->header_edits);
+  auto edits = wanted_fixups(header, message.envelope);
   if (!edits) co_return Reply{550, {5, 6, 0}, {"The header cannot be read: " + printable(edits.error().text, 200)}};
   bool has_from = std::none_of(edits->begin(), edits->end(), [](const Edit& edit) {
     const auto* insert = std::get_if<InsertHeader>(&edit);
     return insert && insert->name == "From";
   });
-  if (settings_->submission.check_from && has_from) {
+  if (settings_->submission.check_from && has_from && !submitter_) {
     Reply refusal = co_await from_refusal(std::string(header));
     if (refusal.code != 0) co_return refusal;
   }

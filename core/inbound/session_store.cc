@@ -34,12 +34,14 @@ Task<void> Session::store(Copies copies) {
     Status copied = co_await own_bodies(copies);
     if (!copied) co_return not_stored(copies.front()->envelope, copied.error());
   }
-  for (size_t i = 0; i < copies.size(); ++i) {
-    Status stored = co_await context_.spool.store(context_.loop, copies[i]);
+  // The first copy has the message's own id and is the last to be stored: where it is found, all are there.
+  for (size_t left = copies.size(); left > 0; --left) {
+    Status stored = co_await context_.spool.store(context_.loop, copies[left - 1]);
     if (stored) continue;
-    take_back(std::span(copies).first(i));
+    take_back(std::span(copies).subspan(left));
     co_return not_stored(copies.front()->envelope, stored.error());
   }
+  if (submitter_ && submitter_->stored) submitter_->stored();
   for (const std::shared_ptr<Message>& copy : copies) {
     message_accepted(*copy);
     context_.queue.add(copy);
@@ -105,6 +107,7 @@ void Session::message_accepted(const Message& message) {
                                                 {"client", origin_.client.text()},
                                                 {"helo", origin_.helo},
                                                 {"protocol", protocol_name(origin_.protocol)}});
+  note_submission(envelope);
 }
 
 void Session::not_stored(const Envelope& envelope, const Error& error) {

@@ -40,7 +40,10 @@ std::string harmless_comment(std::string_view text) {
 namespace {
 
 // "from HELO (NAME [ADDRESS])"; nothing for what was made here.
-std::string from_clause(const Origin& origin) {
+std::string from_clause(const Envelope& envelope) {
+  const Origin& origin = envelope.origin;
+  const std::string* uid = origin.protocol == Protocol::local ? find_note(envelope.notes, "submission.uid") : nullptr;
+  if (uid) return "from " + harmless(origin.helo) + " (uid " + harmless(*uid) + ")";
   if (origin.helo.empty() && !origin.client.ip) return {};
   std::string out = "from " + harmless(origin.helo);
   if (!origin.client.ip) return out;
@@ -51,7 +54,7 @@ std::string from_clause(const Origin& origin) {
 }  // namespace
 
 std::string received_field(const Envelope& envelope, std::string_view hostname, bool hide_client) {
-  std::string from = hide_client ? std::string() : from_clause(envelope.origin);
+  std::string from = hide_client ? std::string() : from_clause(envelope);
   std::string out = "Received: " + from + (from.empty() ? "" : "\r\n\t");
   out.append("by ")
       .append(hostname)

@@ -11,6 +11,7 @@ namespace veredus {
 struct HandedDescriptors {
   std::vector<int> listeners;  // in the order of the settings
   int control = -1;
+  int submit = -1;
   int status = -1;  // the worker writes "ready\n"
   int life = -1;    // ends when the supervisor is gone
   int board = -1;   // CrashBoard

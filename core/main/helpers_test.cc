@@ -337,6 +337,7 @@ TEST_CASE("a helper that does not listen is made to end") {
 TEST_CASE("the list of descriptors, with and without helpers") {
   HandedDescriptors handed;
   handed.control = 5;
+  handed.submit = 10;
   handed.status = 6;
   handed.life = 7;
   handed.board = 8;

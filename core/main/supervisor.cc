@@ -34,6 +34,7 @@ constexpr Millis kLongestBackOff{30'000};
 constexpr Seconds kStableAfter{60};
 constexpr Seconds kKillMargin{5};
 constexpr rlim_t kSpareDescriptors = 256;
+constexpr const char* kDropGroup = "veredus-drop";
 constexpr int kBindTries = 20;
 constexpr Millis kBindPause{50};
 
@@ -122,10 +123,23 @@ Status Supervisor::make_directories() {
   struct {
     std::string path;
     mode_t mode;
-  } wanted[] = {{settings_->spool.path, 0700}, {settings_->state, 0750}, {parent_of(settings_->control), 0755}};
+  } wanted[] = {{settings_->spool.path, 0711}, {settings_->state, 0750}, {parent_of(settings_->control), 0755}, {parent_of(settings_->submit), 0755}};
   for (const auto& one : wanted)
     if (auto made = make_directory(one.path, one.mode, change_user_, uid_, gid_); !made) return made;
-  return {};
+  return make_drop_directory();
+}
+
+// Its group is that of veredus-drop, where the system has one: members may put files there, and nobody but the worker may see them. The
+// directory of the spool above it shows nothing: its files are the worker's alone.
+Status Supervisor::make_drop_directory() {
+  const group* entry = getuid() == 0 ? getgrnam(kDropGroup) : nullptr;
+  bool is_new = mkdir(settings_->drop.c_str(), 0700) == 0;
+  if (!is_new && errno == EEXIST) return {};
+  if (!is_new) return make_directory(settings_->drop, 0700, change_user_, uid_, gid_);
+  uid_t owner = change_user_ ? uid_ : getuid();
+  gid_t group_id = entry ? entry->gr_gid : change_user_ ? gid_ : getgid();
+  bool given = chown(settings_->drop.c_str(), owner, group_id) == 0 && chmod(settings_->drop.c_str(), entry ? 01730 : 0700) == 0;
+  return given ? Status() : os_failure("cannot prepare " + settings_->drop);
 }
 
 Status Supervisor::open_sockets() {
@@ -145,11 +159,18 @@ Status Supervisor::open_sockets() {
     log_.write(events::kSupervisorSocketUnused, {{"address", unwanted.address.text()}, {"remedy", "add a listener with this address"}});
     close(unwanted.fd);
   }
+  return open_local_sockets();
+}
+
+Status Supervisor::open_local_sockets() {
   unsigned mode = static_cast<unsigned>(std::strtoul(settings_->control_mode.c_str(), nullptr, 8));
   auto control = patiently([&] { return bind_unix(settings_->control, mode); });
   if (!control) return control.error();
   handed_.control = *control;
   if (change_user_ && chown(settings_->control.c_str(), uid_, gid_) != 0) return os_failure("cannot give the control socket away");
+  auto submit = patiently([&] { return bind_unix(settings_->submit, 0666); });
+  if (!submit) return submit.error();
+  handed_.submit = *submit;
   return {};
 }
 
@@ -196,7 +217,7 @@ void Supervisor::become_worker(int status_fd, int life_fd, int helpers_fd) {
   handed.helpers = helpers_fd;
   for (int fd : handed.listeners) fcntl(fd, F_SETFD, 0);
   handed.board = board_.fd();
-  for (int fd : {handed.control, handed.status, handed.life, handed.board, handed.helpers})
+  for (int fd : {handed.control, handed.submit, handed.status, handed.life, handed.board, handed.helpers})
     if (fd >= 0) fcntl(fd, F_SETFD, 0);
   if (change_user_ && (initgroups(settings_->user.c_str(), gid_) != 0 || setgid(gid_) != 0 || setuid(uid_) != 0)) _exit(EX_NOPERM);
   prctl(PR_SET_PDEATHSIG, SIGKILL);  // changing the user clears it
@@ -238,6 +259,7 @@ int Supervisor::watch() {
     if (exit_code_ != 0 && worker_ <= 0 && !helpers_.running()) break;
   }
   unlink(settings_->control.c_str());
+  unlink(settings_->submit.c_str());
   log_.write(events::kSupervisorStopped, {});
   log_.flush();
   return exit_code_;

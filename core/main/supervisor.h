@@ -25,6 +25,8 @@ class Supervisor {
  private:
   int prepare();
   Status make_directories();
+  Status make_drop_directory();
+  Status open_local_sockets();
   Status open_sockets();
   void raise_file_limit();
   Status find_user();

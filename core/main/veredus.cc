@@ -21,6 +21,8 @@
 #include "plugin/offline_host.h"
 #include "plugin/prepare.h"
 #include "plugin/probe.h"
+#include "sendmail/flags.h"
+#include "sendmail/sendmail.h"
 
 namespace veredus {
 
@@ -66,6 +68,16 @@ int run_check_command(const Invocation& call, std::vector<std::string> arguments
   return command({call.conf, call.json, std::move(arguments)});
 }
 
+template <const char* const& program>
+int run_mail_program(const Invocation& call, std::vector<std::string> arguments) {
+  return run_sendmail(program, arguments, call.conf);
+}
+constexpr const char* kSendmail = "sendmail";
+constexpr const char* kMailq = "mailq";
+constexpr const char* kNewaliases = "newaliases";
+constexpr const char* kRmail = "rmail";
+constexpr const char* kRunq = "runq";
+
 const OfflineCommand kOffline[] = {
     {"config check", "", "Test the configuration and its plugins' settings; every error with its place.", run_plugin<config_check>},
     {"config show", "", "Effective settings with their origin.", run_plugin<config_show>},
@@ -85,6 +97,11 @@ const OfflineCommand kOffline[] = {
      "Look at the TLS of a mail server as an expert would: what it offers, its certificate, what each level would do with mail, what to mend.", run_check_command<check_tls>},
     {"check dane", "DOMAIN [--port N] [--ca FILE] [--dns ADDRESS:PORT] [--timeout SECONDS]",
      "Look at the DANE of a domain: MX, DNSSEC, TLSA records, the certificates behind them, what happens to mail, what to mend.", run_check_command<check_dane>},
+    {"sendmail", "[FLAGS] [RECIPIENT ...] < MESSAGE", "Hand in a message, as sendmail(1).", run_mail_program<kSendmail>},
+    {"mailq", "[-v]", "List the queue, as mailq(1).", run_mail_program<kMailq>},
+    {"newaliases", "", "Have a running daemon read aliases again, as newaliases(1).", run_mail_program<kNewaliases>},
+    {"rmail", "RECIPIENT ... < MESSAGE", "Hand in a message that came by UUCP, as rmail(8).", run_mail_program<kRmail>},
+    {"runq", "", "Try what waits in the queue now, as runq(8).", run_mail_program<kRunq>},
     {"log", "< FILE", "Log lines from standard input, for people.", run_log},
     {"completion", "", "Words for shell completion.", run_completion},
     {"help", "", "This list.", run_help},
@@ -183,6 +200,22 @@ int run_online(Invocation call) {
 
 }  // namespace
 
+// By the name that was called, or `veredus [--conf DIR] sendmail ...`: what follows is theirs, whatever it looks like.
+std::optional<int> run_as_mail_program(int argc, char** argv) {
+  const char* from_environment = std::getenv("VEREDUS_CONF");
+  std::string conf = from_environment ? from_environment : "/etc/veredus/conf.d";
+  auto base = [](std::string_view path) { return std::string(path.substr(path.rfind('/') + 1)); };
+  int first = 0;
+  std::string program = argc > 0 ? base(argv[0]) : std::string();
+  if (!is_sendmail_name(program)) {
+    first = 1;
+    if (first + 1 < argc && std::string_view(argv[first]) == "--conf") conf = argv[first + 1], first += 2;
+    program = first < argc ? argv[first] : "";
+  }
+  if (!is_sendmail_name(program)) return std::nullopt;
+  return run_sendmail(program, {argv + std::min(first + 1, argc), argv + argc}, conf);
+}
+
 int run_veredus(int argc, char** argv) {
   auto call = read_arguments(argc, argv);
   if (!call) return say("veredus: " + call.error().text + "; 'veredus help' lists the commands\n", EX_USAGE);
@@ -197,6 +230,7 @@ int run_veredus(int argc, char** argv) {
 }  // namespace veredus
 
 int main(int argc, char** argv) {
+  if (auto code = veredus::run_as_mail_program(argc, argv)) return *code;
   if (auto code = veredus::run_as_probe_child(argc, argv)) return *code;
   return veredus::run_veredus(argc, argv);
 }

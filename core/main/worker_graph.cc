@@ -7,6 +7,7 @@
 
 #include <random>
 
+#include "control/message_text.h"
 #include "log/events.h"
 #include "main/severity.h"
 #include "main/spool_setup.h"
@@ -193,6 +194,7 @@ Task<void> WorkerGraph::hold_suspects() {
 void WorkerGraph::open_for_business() {
   queue_->start();
   open_listeners();
+  open_for_local_mail();
   control_ = std::make_unique<ControlServer>(control_context(), handed_.control);
   if (settings_->metrics.listen.port != 0)
     metrics_server_ = std::make_unique<MetricsServer>(*loops_[0], settings_->metrics.listen, [this] { return metrics(); }, main_log_.log);
@@ -211,6 +213,16 @@ void WorkerGraph::open_listeners() {
     listeners_.push_back(std::make_unique<Listener>(*loops_[0], handed_.listeners[i], on_accept, on_rest));
     main_log_.log.write(events::kListenerOpened, {{"address", address}});
   }
+}
+
+// On the queue's loop: sessions of programs of this host may ask for its list.
+void WorkerGraph::open_for_local_mail() {
+  WorkerLoop& first = *workers_[0];
+  first.context.queue_line = [](const StoredMessage& message) { return message_line_json(message); };
+  door_ = std::make_unique<LocalDoor>(first.context, first.sessions, handed_.submit);
+  PickupParts parts{first.context, first.sessions, pool_, *reporter_, [this](uint32_t uid) { return user_names_.of(uid); }};
+  pickup_ = std::make_unique<DropPickup>(std::move(parts), settings_->drop);
+  pickup_->start();
 }
 
 void WorkerGraph::accepted(size_t listener, int fd, Endpoint peer) {
@@ -245,6 +257,8 @@ void WorkerGraph::refuse(int fd, const Endpoint& peer, Admission admission, bool
 Task<void> WorkerGraph::drain() {
   main_log_.log.write(events::kWorkerDraining, {{"sessions", open_sessions()}, {"patience_ms", settings_->drain.count()}});
   listeners_.clear();
+  door_->stop_accepting();
+  pickup_->stop();
   std::vector<std::unique_ptr<Remote<bool>>> waits;
   for (auto& worker : workers_) {
     waits.push_back(std::make_unique<Remote<bool>>(*loops_[0]));

@@ -14,7 +14,9 @@
 #include "loop/work_pool.h"
 #include "main/crash_board.h"
 #include "main/descriptors.h"
+#include "drop/pickup.h"
 #include "main/helper_hub.h"
+#include "main/local_door.h"
 #include "main/signals.h"
 #include "main/spool_events.h"
 #include "main/worker_loop.h"
@@ -50,6 +52,7 @@ class WorkerGraph {
   Task<void> hold_suspects();
   void open_for_business();
   void open_listeners();
+  void open_for_local_mail();
   void accepted(size_t listener, int fd, Endpoint peer);
   void note_stress();
   void refuse(int fd, const Endpoint& peer, Admission admission, bool in_clear);
@@ -119,6 +122,9 @@ class WorkerGraph {
   std::unique_ptr<OutboundCourier> courier_;
   std::unique_ptr<BounceReporter> reporter_;
   std::vector<std::unique_ptr<Listener>> listeners_;
+  std::unique_ptr<LocalDoor> door_;
+  std::unique_ptr<DropPickup> pickup_;
+  UserNames user_names_;
   std::unique_ptr<ControlServer> control_;
   std::unique_ptr<MetricsServer> metrics_server_;
   std::unique_ptr<SignalWatch> signals_;

@@ -98,6 +98,8 @@ void WorkerGraph::put_in_force(SettingsPtr fresh) {
       if (wanted.address == open.address) open = wanted;
   merged->spool = settings_->spool;
   merged->control = settings_->control;
+  merged->submit = settings_->submit;
+  merged->drop = settings_->drop;
   merged->state = settings_->state;
   merged->metrics = settings_->metrics;
   merged->user = settings_->user;

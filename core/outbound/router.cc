@@ -4,11 +4,13 @@
 #include "base/text.h"
 #include "outbound/bounded.h"
 #include "outbound/classify.h"
+#include "smtp/refused_hop.h"
 
 namespace veredus {
 
 Task<Routed> OutboundRouter::route(std::shared_ptr<const Envelope> envelope, uint32_t recipient) {
   const Recipient& to = envelope->recipients[recipient];
+  if (auto refused = refusal_of_hop(to.next_hop)) co_return Routed{.destination = nullptr, .failure = std::move(*refused)};
   Wish wish{to.next_hop, envelope->pool};
   if (runner_.any(Stage::route)) {
     HookState state = runner_.begin();

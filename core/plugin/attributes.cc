@@ -111,11 +111,12 @@ struct Row {
   Read read;
 };
 
-constexpr std::string_view kRoles[] = {"mx", "submission", "relay", "lmtp"};  // in the order of Role
+constexpr std::string_view kRoles[] = {"mx", "submission", "relay", "lmtp", "local"};  // in the order of Role
 
 // By the settings in force: a listener keeps its role as long as it is open. Known on loops.
 Attribute role_of(const Origin& origin) {
   LoopServices* here = LoopServices::here();
+  if (origin.protocol == Protocol::local) return made(std::string(kRoles[static_cast<size_t>(Role::local)]));
   if (!here || !here->settings || origin.listener.empty()) return {};
   SettingsPtr settings = here->settings();
   for (const ListenerSettings& listener : settings->listeners)

@@ -123,6 +123,21 @@ std::optional<Attributes> parse_xclient(std::string_view arguments) {
   return out;
 }
 
+std::optional<Attributes> parse_local_words(std::string_view arguments) {
+  Attributes out;
+  for (std::string_view word : split(arguments, ' ')) {
+    if (word.empty()) continue;
+    size_t equals = word.find('=');
+    auto value = equals == word.npos ? std::nullopt : decode_value(word.substr(equals + 1));
+    if (!value || equals == 0 || out.size() == kMaxAttributes) return std::nullopt;
+    std::string key(word.substr(0, equals));
+    for (char& c : key)
+      if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 32);
+    out.emplace_back(std::move(key), std::move(*value));
+  }
+  return out;
+}
+
 std::optional<std::string> decode_value(std::string_view text) {
   Result<std::string> decoded = decode_xtext(text);
   if (!decoded || !is_utf8(*decoded)) return std::nullopt;

@@ -70,6 +70,8 @@ using Attributes = std::vector<std::pair<std::string, std::string>>;  // names i
 std::optional<Attributes> parse_xclient(
     std::string_view arguments);  // [UNAVAILABLE] and [TEMPUNAVAIL] become empty
 
+std::optional<Attributes> parse_local_words(std::string_view arguments);  // "key=xtext ...", any keys
+
 // An xtext value: nothing that decodes to a control character, or to what is not UTF-8, is accepted.
 std::optional<std::string> decode_value(std::string_view text);
 

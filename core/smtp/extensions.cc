@@ -19,6 +19,7 @@ std::string extension_list(const ServerOptions& options, bool tls, bool authenti
   if (tls) lines.emplace_back("REQUIRETLS");
   if (options.vrfy) lines.emplace_back("VRFY");
   if (options.xclient) lines.emplace_back("XCLIENT NAME ADDR PORT PROTO HELO LOGIN DESTADDR DESTPORT");
+  if (options.local_dialogue) lines.emplace_back("XLOCAL");
   lines.emplace_back("HELP");
   return Reply{250, {}, std::move(lines)}.wire();
 }

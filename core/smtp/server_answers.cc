@@ -34,6 +34,8 @@ void ServerMachine::accept() {
       return proceed("354 End data with <CR><LF>.<CR><LF>\r\n");
     case Asked::vrfy:
       return proceed("252 2.5.2 Not verified, but mail for it may be sent\r\n");
+    case Asked::local:
+      return proceed("250 2.0.0 Ok\r\n");
     case Asked::end:
       return proceed("250 2.0.0 Ok\r\n");
   }
@@ -68,6 +70,7 @@ void ServerMachine::proceed(std::string_view wire) {
       break;
     case Asked::starttls:
     case Asked::vrfy:
+    case Asked::local:
       break;
     case Asked::auth:
       authenticated_ = true;

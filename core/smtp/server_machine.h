@@ -79,7 +79,7 @@ class ServerMachine {
     kAny = 63
   };
   enum class Mode : uint8_t { commands, long_line, auth_line, data, chunk, skip_chunk };
-  enum class Asked : uint8_t { nothing, helo, xclient, starttls, auth, mail, rcpt, data, vrfy, end };
+  enum class Asked : uint8_t { nothing, helo, xclient, starttls, auth, mail, rcpt, data, vrfy, local, end };
   enum VerbFlag : uint8_t { kPlain = 0, kJunk = 1, kSync = 2, kFlush = 4, kUtf8 = 8 };
   struct Verb;
   friend struct VerbTable;
@@ -116,6 +116,9 @@ class ServerMachine {
   ServerStep on_starttls(std::string_view arguments);
   ServerStep on_auth(std::string_view arguments);
   ServerStep on_xclient(std::string_view arguments);
+  ServerStep on_xlocal(std::string_view arguments);
+  ServerStep on_xqueue(std::string_view arguments);
+  std::string with_origin(std::string_view arguments) const;
   ServerStep ask_helo(std::string_view name, bool extended);
   bool repeated_recipient();
   Answer chunk_problem(const ChunkArgument& chunk) const;

@@ -24,7 +24,8 @@ struct ServerOptions {
   std::vector<std::string> auth_mechanisms;
   std::vector<std::string> auth_inside_tls;  // mechanisms there would be after STARTTLS
   bool normalise_newlines = false;  // bare LF is taken as CRLF in message data
-  bool local_dialogue = false;      // sendmail -bs: LF ends a line, early input is legal
+  bool local_dialogue = false;      // sendmail -bs: LF ends a line, early input is legal, XLOCAL and XQUEUE are known
+  std::string origin;               // of addresses without a domain; empty: they are refused
   bool vrfy = false;
   uint64_t message_size = 52'428'800;
   uint64_t header_size = 1'048'576;
@@ -66,6 +67,10 @@ struct AskData {
 struct AskVrfy {
   std::string argument;
 };
+struct AskLocal {
+  bool queue = false;     // XQUEUE, else XLOCAL
+  std::string arguments;  // "key=xtext ..." (parse_local_words)
+};
 // The whole message was read. `problem` is set when it cannot be accepted whatever policy says (too big, bare
 // newline, NUL, header too large): the session drops what it has and calls accept() or refuse(), and the
 // machine sends the right reply.
@@ -93,6 +98,6 @@ struct Again {};      // nothing to do: call advance() again
 
 using ServerStep =
     std::variant<NeedInput, Again, Send, AskHelo, AskXclient, AskStartTls, AskAuth, AskAuthLine, AskMail,
-                 AskRcpt, AskData, AskVrfy, AskEnd, HeadersDone, Content8, TransactionReset, Close>;
+                 AskRcpt, AskData, AskVrfy, AskLocal, AskEnd, HeadersDone, Content8, TransactionReset, Close>;
 
 }  // namespace veredus

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <array>
 #include <functional>
+#include <utility>
 
 #include "base/text.h"
 #include "smtp/server_machine.h"
@@ -12,7 +13,7 @@ namespace veredus {
 struct VerbTable {
   using M = ServerMachine;
   static constexpr uint8_t kIdle = M::kFresh | M::kReady;
-  static constexpr std::array<ServerMachine::Verb, 16> kRows{{
+  static constexpr std::array<ServerMachine::Verb, 18> kRows{{
       {"MAIL", &M::on_mail, M::kReady, M::kUtf8},
       {"RCPT", &M::on_rcpt, M::kMail | M::kRcpt, M::kUtf8},
       {"DATA", &M::on_data, M::kMail | M::kRcpt, M::kSync | M::kFlush},
@@ -29,6 +30,8 @@ struct VerbTable {
       {"STARTTLS", &M::on_starttls, kIdle, M::kSync | M::kFlush},
       {"AUTH", &M::on_auth, M::kReady, M::kSync | M::kFlush},
       {"XCLIENT", &M::on_xclient, kIdle, M::kSync | M::kFlush},
+      {"XLOCAL", &M::on_xlocal, kIdle, M::kPlain},
+      {"XQUEUE", &M::on_xqueue, kIdle, M::kFlush | M::kJunk},
   }};
 };
 
@@ -96,7 +99,7 @@ ServerStep ServerMachine::on_mail(std::string_view arguments) {
   envelope_ = Envelope();
   AskMail ask;
   ask.envelope = &envelope_;
-  if (Answer refusal = parse_mail(arguments, rules, envelope_, ask.declared_size)) return reject(refusal);
+  if (Answer refusal = parse_mail(with_origin(arguments), rules, envelope_, ask.declared_size)) return reject(refusal);
   asked_ = Asked::mail;
   return ask;
 }
@@ -105,7 +108,7 @@ ServerStep ServerMachine::on_rcpt(std::string_view arguments) {
   ParameterRules rules;
   rules.smtputf8 = envelope_.smtputf8;
   candidate_ = Recipient();
-  Answer refusal = parse_rcpt(arguments, rules, candidate_);
+  Answer refusal = parse_rcpt(with_origin(arguments), rules, candidate_);
   if (refusal) {
     rcpt_refused_ = true;
     return reject(refusal);
@@ -119,6 +122,28 @@ ServerStep ServerMachine::on_rcpt(std::string_view arguments) {
   }
   asked_ = Asked::rcpt;
   return AskRcpt{&candidate_};
+}
+
+// "FROM:<root> BODY=8BITMIME" of a user of this host is "FROM:<root@origin> BODY=8BITMIME".
+std::string ServerMachine::with_origin(std::string_view arguments) const {
+  std::string out(arguments);
+  if (options_.origin.empty()) return out;
+  size_t open = out.find('<');
+  if (open == std::string::npos || open + 1 == out.size()) return out;
+  bool quoted = false, escaped = false;
+  for (size_t at = open + 1; at < out.size(); ++at) {
+    char c = out[at];
+    if (std::exchange(escaped, false)) continue;
+    if (c == '\\') escaped = true;
+    else if (c == '"') quoted = !quoted;
+    else if (!quoted && c == '@') return out;
+    else if (!quoted && c == '>') {
+      std::string_view name = std::string_view(out).substr(open + 1, at - open - 1);
+      if (name.empty() || iequals(name, "postmaster")) return out;
+      return out.insert(at, "@" + options_.origin);
+    }
+  }
+  return out;
 }
 
 bool ServerMachine::repeated_recipient() {
@@ -250,6 +275,18 @@ ServerStep ServerMachine::on_auth(std::string_view arguments) {
   if (!offered) return reject({504, {5, 5, 4}, "Mechanism is not offered"});
   asked_ = Asked::auth;
   return AskAuth{std::string(words.verb), std::string(words.arguments), !words.arguments.empty()};
+}
+
+ServerStep ServerMachine::on_xlocal(std::string_view arguments) {
+  if (!options_.local_dialogue) return reject({500, {5, 5, 1}, "Command not recognised"});
+  asked_ = Asked::local;
+  return AskLocal{false, std::string(arguments)};
+}
+
+ServerStep ServerMachine::on_xqueue(std::string_view arguments) {
+  if (!options_.local_dialogue) return reject({500, {5, 5, 1}, "Command not recognised"});
+  asked_ = Asked::local;
+  return AskLocal{true, std::string(arguments)};
 }
 
 ServerStep ServerMachine::on_xclient(std::string_view arguments) {

@@ -12,6 +12,8 @@ ALLOWED = {
     "bounce": ["base", "loop", "log", "config", "mail", "smtp", "hooks", "spool", "queue"],
     "outbound": ["base", "loop", "log", "config", "net", "mail", "smtp", "sasl", "hooks", "spool", "queue"],
     "inbound": ["base", "loop", "log", "config", "net", "mail", "smtp", "sasl", "hooks", "spool", "queue"],
+    "drop": ["base", "loop", "log", "config", "net", "mail", "smtp", "hooks", "spool", "queue", "inbound"],
+    "sendmail": ["base", "config", "mail", "smtp", "drop", "control"],
     "control": ["base", "loop", "log", "config", "net", "mail", "smtp", "spool", "queue"],
     "plugin": ["base", "log", "config", "loop", "net", "mail", "smtp", "hooks", "spool", "queue", "bounce", "outbound", "inbound",
                "control", "store", "sasl"],
