@@ -6,19 +6,6 @@
 
 namespace arc {
 
-namespace {
-
-template <class Pattern>
-void add_all(std::vector<Pattern>& to, std::string_view list) {
-  while (!list.empty()) {
-    size_t end = std::min(list.find(','), list.size());
-    to.emplace_back(list.substr(0, end));
-    list.remove_prefix(std::min(end + 1, list.size()));
-  }
-}
-
-}  // namespace
-
 std::shared_ptr<const mailauth::PrivateKey> read_key(const std::string& file, std::string& problem) {
   std::unique_ptr<FILE, int (*)(FILE*)> in(std::fopen(file.c_str(), "rbe"), std::fclose);
   std::string text(65'536, '\0');
@@ -35,8 +22,8 @@ std::shared_ptr<const mailauth::PrivateKey> read_key(const std::string& file, st
 
 Options::Options(const vrd::Setup& setup) : hostname(setup.host.core("hostname")), ours(common::patterns_of<common::NetworkPattern>(setup.conf, "ours")) {
   const vrd::Conf& conf = setup.conf;
-  add_all(ours, setup.host.core("relay_networks"));
-  add_all(local, setup.host.core("relay_domains"));
+  common::add_patterns(ours, setup.host.core("relay_networks"));
+  common::add_patterns(local, setup.host.core("relay_domains"));
   trusted = common::patterns_of<common::DomainPattern>(conf, "trusted");
   seal = static_cast<SealWhat>(conf.choice("seal"));
   least_rsa_bits = static_cast<uint32_t>(conf.number("least_rsa_bits"));

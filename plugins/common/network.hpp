@@ -49,6 +49,16 @@ std::vector<Pattern> patterns_of(const Conf& conf, const char* key) {
   return out;
 }
 
+/** Adds what a core setting lists, which comes joined by commas: vrd::Host::core("relay_networks"). */
+template <class Pattern>
+void add_patterns(std::vector<Pattern>& to, std::string_view joined) {
+  while (!joined.empty()) {
+    const size_t end = std::min(joined.find(','), joined.size());
+    to.emplace_back(joined.substr(0, end));
+    joined.remove_prefix(std::min(end + 1, joined.size()));
+  }
+}
+
 /** Lets one event through a minute. */
 class Seldom {
  public:

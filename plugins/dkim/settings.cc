@@ -8,14 +8,6 @@ namespace {
 
 constexpr std::array<std::string_view, 3> kNeverSigned{"DKIM-Signature", "Received", "Return-Path"};
 
-void add_networks(std::vector<common::NetworkPattern>& to, std::string_view list) {
-  while (!list.empty()) {
-    size_t end = std::min(list.find(','), list.size());
-    to.emplace_back(list.substr(0, end));
-    list.remove_prefix(std::min(end + 1, list.size()));
-  }
-}
-
 bool is_field_name(std::string_view name) {
   return std::all_of(name.begin(), name.end(), [](char c) { return c > ' ' && c < 0x7F && c != ':' && c != ';'; });
 }
@@ -94,7 +86,7 @@ Options::Options(const vrd::Setup& setup) : ours(common::patterns_of<common::Net
   reply = conf.text("reply");
   if (!common::is_printable(reply)) conf["reply"].refuse("a reply is printable ASCII");
   dns_timeout = conf.duration("dns_timeout");
-  add_networks(ours, setup.host.core("relay_networks"));
+  common::add_patterns(ours, setup.host.core("relay_networks"));
 
   signing.names = field_names(conf, "signed", mailauth::usually_signed());
   signing.oversigned = field_names(conf, "oversigned", mailauth::usually_oversigned());

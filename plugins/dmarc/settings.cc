@@ -6,14 +6,6 @@ namespace dmarc {
 
 namespace {
 
-void add_networks(std::vector<common::NetworkPattern>& to, std::string_view list) {
-  while (!list.empty()) {
-    size_t end = std::min(list.find(','), list.size());
-    to.emplace_back(list.substr(0, end));
-    list.remove_prefix(std::min(end + 1, list.size()));
-  }
-}
-
 Reporter reporter_of(const vrd::Setup& setup) {
   std::string hostname(setup.host.core("hostname")), postmaster(setup.host.core("postmaster"));
   auto text = [&](const char* key, const std::string& otherwise) {
@@ -54,7 +46,7 @@ Options::Options(const vrd::Setup& setup)
       forwarder_domains(common::patterns_of<common::DomainPattern>(setup.conf, "forwarder_domains")),
       exempt(common::patterns_of<common::DomainPattern>(setup.conf, "exempt")) {
   const vrd::Conf& conf = setup.conf;
-  add_networks(trusted, setup.host.core("relay_networks"));
+  common::add_patterns(trusted, setup.host.core("relay_networks"));
   enforce = conf.flag("enforce");
   actions = actions_of(conf["actions"]);
   arc = conf.flag("arc");

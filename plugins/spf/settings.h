@@ -16,7 +16,7 @@ constexpr std::array<const char*, 7> kResults{"none", "neutral", "pass", "fail",
 
 struct Options {
   explicit Options(const vrd::Setup& setup) : hostname(setup.host.core("hostname")), trusted(common::patterns_of<common::NetworkPattern>(setup.conf, "trusted")) {
-    add_networks(setup.host.core("relay_networks"));
+    common::add_patterns(trusted, setup.host.core("relay_networks"));
     helo = static_cast<Helo>(setup.conf.choice("helo"));
     actions.fill(Action::mark);  // a record that is not given has no defaults within
     for (size_t i = 0; i < kResults.size(); ++i)
@@ -43,14 +43,6 @@ struct Options {
   vrd::milliseconds dns_timeout{}, check_timeout{};
   mailauth::SpfLimits limits;
 
- private:
-  void add_networks(std::string_view list) {
-    while (!list.empty()) {
-      size_t end = std::min(list.find(','), list.size());
-      trusted.emplace_back(list.substr(0, end));
-      list.remove_prefix(std::min(end + 1, list.size()));
-    }
-  }
 };
 
 }  // namespace spf
