@@ -82,7 +82,6 @@ Batch::~Batch() {
 
 Fields request_of(const Recipient& to, std::string_view op) {
   Fields out;
-  auto [base, extension] = split_extension(to.local, "+");
   out.add("op", op);
   out.add("sender", to.sender);
   out.add("recipient", to.address);
@@ -199,7 +198,8 @@ vrd::Task<Report> Local::Shard::by_helper(std::shared_ptr<const Recipient> to, S
   }
   Fields request = request_of(*to, op);
   request.add("user", step.user);
-  request.add("extension", step.extension);
+  bool by_alias = !step.source.empty();
+  request.add("extension", by_alias ? split_extension(to->local, plugin.options.separator).second : step.extension);
   request.add("text", step.text);
   request.add("source", step.source);
   vrd::HelperResult said = co_await host.ask(plugin.options.helper, request.text(), kHelperPatience, batch->message);

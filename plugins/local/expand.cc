@@ -58,12 +58,14 @@ class Walk {
     const Alias* found = world_.alias(key, &source);
     if (!found) return false;
     if (chain_.size() == kDeepest) return out.too_many = true;
+    if (expanded_.contains(key + "\n" + owner)) return true;  // all that it leads to is there already
     std::string list_owner = world_.alias("owner-" + key, nullptr) ? key : owner;
     chain_.push_back(key);
     TargetList list;
     list.targets = found->targets;
     each(list, list_owner, source);
     chain_.pop_back();
+    expanded_.insert(key + "\n" + owner);
     return true;
   }
 
@@ -153,7 +155,7 @@ class Walk {
 
   const World& world_;
   std::vector<std::string> chain_;
-  std::unordered_set<std::string> seen_;
+  std::unordered_set<std::string> seen_, expanded_;  // items; names with the owner they had
   size_t steps_ = 0;
   bool looped_ = false;
 };

@@ -180,7 +180,7 @@ def test_virtual_addresses_and_mailboxes():
         mail(daemon, "evil@shop.test", sender="")
         event = daemon.wait_event("recipient.deferred", recipient="evil@shop.test")
         assert "no path below" in event["reply"], event
-        daemon.run("queue", "remove", "--all")
+        daemon.cmd("queue", "delete", "--state", "queued")
 
 
 def test_without_the_plugin_nothing_is_local_and_without_the_helper_it_says_so():
