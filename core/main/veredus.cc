@@ -16,6 +16,7 @@
 #include "log/people.h"
 #include "main/check_world.h"
 #include "main/client.h"
+#include "main/migrate.h"
 #include "main/plugin_commands.h"
 #include "main/spool_commands.h"
 #include "plugin/offline_host.h"
@@ -53,6 +54,8 @@ int run_log(const Invocation&, std::vector<std::string>) {
   for (std::string line; std::getline(std::cin, line);) std::cout << format_for_people(line) << '\n';
   return std::cout.flush() ? EX_OK : EX_IOERR;
 }
+
+int run_migrate(const Invocation&, std::vector<std::string> arguments) { return migrate_postfix_command(std::move(arguments)); }
 
 int run_completion(const Invocation&, std::vector<std::string>);
 int run_help(const Invocation&, std::vector<std::string>);
@@ -97,6 +100,7 @@ const OfflineCommand kOffline[] = {
      "Look at the TLS of a mail server as an expert would: what it offers, its certificate, what each level would do with mail, what to mend.", run_check_command<check_tls>},
     {"check dane", "DOMAIN [--port N] [--ca FILE] [--dns ADDRESS:PORT] [--timeout SECONDS]",
      "Look at the DANE of a domain: MX, DNSSEC, TLSA records, the certificates behind them, what happens to mail, what to mend.", run_check_command<check_dane>},
+    {"migrate postfix", "DIR [--to DIR]", "Write the configuration of the Postfix in DIR as fragments into a new directory, and list what has no counterpart.", run_migrate},
     {"sendmail", "[FLAGS] [RECIPIENT ...] < MESSAGE", "Hand in a message, as sendmail(1).", run_mail_program<kSendmail>},
     {"mailq", "[-v]", "List the queue, as mailq(1).", run_mail_program<kMailq>},
     {"newaliases", "", "Have a running daemon read aliases again, as newaliases(1).", run_mail_program<kNewaliases>},

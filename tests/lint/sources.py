@@ -13,6 +13,7 @@ ALLOWED = {
     "outbound": ["base", "loop", "log", "config", "net", "mail", "smtp", "sasl", "hooks", "spool", "queue"],
     "inbound": ["base", "loop", "log", "config", "net", "mail", "smtp", "sasl", "hooks", "spool", "queue"],
     "drop": ["base", "loop", "log", "config", "net", "mail", "smtp", "hooks", "spool", "queue", "inbound"],
+    "migrate": ["base", "config"],
     "sendmail": ["base", "config", "mail", "smtp", "drop", "control"],
     "control": ["base", "loop", "log", "config", "net", "mail", "smtp", "spool", "queue"],
     "plugin": ["base", "log", "config", "loop", "net", "mail", "smtp", "hooks", "spool", "queue", "bounce", "outbound", "inbound",
