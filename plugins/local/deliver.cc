@@ -1,6 +1,7 @@
 // svc.deliver: recipients of a message side by side, the steps of one recipient one after the other. A step that is done is remembered, so
 // that another attempt does not repeat it.
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "shard.h"
@@ -12,19 +13,20 @@ namespace {
 using namespace std::chrono_literals;
 constexpr size_t kAtOnce = 8;                 // recipients of one message
 constexpr int64_t kBeginWithin = 180'000;     // ms; what is begun then ends before the host's patience of 10 minutes does
-constexpr auto kHelperPatience = 330s;
+constexpr int64_t kHelperBegins = 45'000;     // ms; what the helper has not begun by then it leaves alone, so that it is not done after all
+constexpr auto kHelperPatience = 330s;        // that, a lock and a command
 constexpr auto kMemoryPatience = 5s;
 constexpr auto kMemory = std::chrono::hours(24 * 30);
 constexpr uint32_t kMostDeliveredTo = 1'000;
 
 // The octets in a file without a name, which is given to the helper. [worker]
 struct CopyJob {
-  const vrd::View* view;
+  vrd::KeptView view;
   int operator()() const {
     int fd = memfd_create("message", MFD_CLOEXEC);
     if (fd < 0) return -1;
-    for (uint64_t at = 0, size = view->size(); at < size;) {
-      std::string piece = view->read(at, 1u << 20);
+    for (uint64_t at = 0, size = view.size(); at < size;) {
+      std::string piece = view.read(at, 1u << 20);
       for (size_t done = 0; done < piece.size();) {
         ssize_t count = write(fd, piece.data() + done, piece.size() - done);
         if (count < 0) return close(fd), -1;
@@ -39,10 +41,17 @@ struct CopyJob {
 
 // The octets with one field on top. [worker]
 struct ReadJob {
-  const vrd::View* view;
+  vrd::KeptView view;
   std::string head;
-  std::string operator()() const { return head + view->read(0, static_cast<size_t>(view->size())); }
+  std::string operator()() const { return head + view.read(0, static_cast<size_t>(view.size())); }
 };
+
+// The helper reads the same clock.
+int64_t monotonic_ms() {
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return now.tv_sec * 1000 + now.tv_nsec / 1'000'000;
+}
 
 std::string clean(std::string_view text) { return one_line(text, 800); }
 
@@ -144,6 +153,10 @@ vrd::Task<Report> Local::Shard::take_steps(std::shared_ptr<const Recipient> to, 
   bool several = steps.size() > 1;
   size_t count = 0;
   for (Step& step : steps) {
+    if (count > 0 && host.mono_ms() >= to->batch->begin_until) {
+      join(all, Report::of(451, 3, 0, "The other targets follow with the next attempt"), count);
+      break;
+    }
     auto one = several ? take_once(to, std::move(step)) : take(to, std::move(step));
     Report report = co_await std::move(one);
     join(all, std::move(report), count++);
@@ -189,7 +202,7 @@ vrd::Task<Report> Local::Shard::take(std::shared_ptr<const Recipient> to, Step s
 vrd::Task<Report> Local::Shard::by_helper(std::shared_ptr<const Recipient> to, Step step, std::string op) {
   SharedBatch batch = to->batch;
   if (batch->message < 0) {
-    CopyJob job{&batch->view};
+    CopyJob job{batch->view.keep()};
     auto copied = co_await host.work(std::move(job));
     int fd = copied.ok() && copied.value ? *copied.value : -1;
     if (batch->message >= 0 && fd >= 0) close(fd);  // another recipient was faster
@@ -202,8 +215,10 @@ vrd::Task<Report> Local::Shard::by_helper(std::shared_ptr<const Recipient> to, S
   request.add("extension", by_alias ? split_extension(to->local, plugin.options.separator).second : step.extension);
   request.add("text", step.text);
   request.add("source", step.source);
+  request.add("until", std::to_string(monotonic_ms() + kHelperBegins));
   vrd::HelperResult said = co_await host.ask(plugin.options.helper, request.text(), kHelperPatience, batch->message);
   if (said.fd >= 0) close(said.fd);
+  if (said.status == VRD_E_BUSY) co_return Report::of(451, 3, 2, "too many deliveries wait for the helper");
   if (said.status == VRD_E_TIMEOUT) co_return Report::of(451, 4, 2, "the helper did not answer in time");
   if (!said.ok()) co_return Report::of(451, 3, 0, "the helper ended; it is not known what it did");
   auto answer = Fields::parse(said.octets);
@@ -211,7 +226,7 @@ vrd::Task<Report> Local::Shard::by_helper(std::shared_ptr<const Recipient> to, S
 }
 
 vrd::Task<Report> Local::Shard::queue(std::shared_ptr<const Recipient> to, Step step) {
-  ReadJob job{&to->batch->view, "Delivered-To: " + clean(to->address) + "\r\n"};
+  ReadJob job{to->batch->view.keep(), "Delivered-To: " + clean(to->address) + "\r\n"};
   auto read = co_await host.work(std::move(job));
   if (!read.ok() || !read.value) co_return Report::of(451, 3, 0, "the message cannot be read from the spool");
   std::string sender = to->sender;

@@ -28,7 +28,7 @@ vrd::Helper helper_of(const vrd::Setup& setup) {
     return setup.helper(name);
   } catch (const vrd::Error&) {
     setup.conf["helper"].refuse("there is no helper '" + name + "': add to a fragment `core: { helpers: [{ name: " + name +
-                                ", command: [/usr/lib/veredus/veredus-local], user: root }] }` and restart the daemon; see veredus-local(7)");
+                                ", command: [/usr/lib/veredus/veredus-local], user: root }] }`, as the packaged 05-helper-local.yaml does, and restart the daemon, which starts it; see veredus-local(7)");
   }
 }
 

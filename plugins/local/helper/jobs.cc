@@ -5,8 +5,10 @@
 #include <fcntl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include <algorithm>
+#include <charconv>
 
 #include "local/aliases.h"
 #include "command.h"
@@ -44,6 +46,7 @@ class Job {
 
   Fields run() {
     std::string_view op = request_.get("op");
+    if (too_late()) return answer_of(Report::of(451, 3, 2, "the helper had too much to do"));
     if (op == "forward") return forward();
     if (op == "mailbox") return answer_of(mailbox());
     if (op == "pipe" || op == "file") return answer_of(named_thing(op == "pipe"));
@@ -52,6 +55,15 @@ class Job {
   }
 
  private:
+  // The daemon counts what was not begun in time as not done, and will ask again.
+  bool too_late() const {
+    std::string_view text = request_.get("until");
+    int64_t until = 0;
+    if (text.empty()) return false;
+    timespec now{};
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return std::from_chars(text.data(), text.data() + text.size(), until).ec != std::errc() || now.tv_sec * 1000 + now.tv_nsec / 1'000'000 > until;
+  }
   std::optional<Report> find(const std::string& name) { return take(find_user(options_.passwd, name), "user '" + name + "'"); }
   std::optional<Report> take(const UserAnswer& answer, const std::string& who) {
     if (answer.kind == UserAnswer::Kind::unknown) return Report::of(451, 3, 0, who + " cannot be looked up: " + answer.problem);
