@@ -189,6 +189,10 @@ with smtplib.SMTP("localhost", int(os.environ["SUBMISSION"]), "client.demo.test"
 PYTHON
 ) || fail "the message of the account was not taken"
 
+# The one of a program that runs sendmail.
+printf '%s\n' "To: friend@demo.test" "Subject: fourth.$$" "" "By sendmail -t." |
+  "$command" --conf "$dir/conf.d" sendmail -t -i || fail "sendmail ended with $?"
+
 id=${accepted##* }
 of_message() { grep "\"id\":\"$id\"" "$dir/log"; }
 final() { of_message | grep -q '"event":"message.finished"'; }
@@ -200,6 +204,8 @@ grep -q '^X-Demo: ' "$stored" || fail "the plugin header has not marked $stored"
 grep -q 'dmarc=pass header.from=sender.test' "$stored" || fail "$stored does not say where it comes from"
 submitted_arrived() { grep -rlq "second.$$" "$dir/mailboxes/demo.test/friend/Maildir/new"; }
 wait_for 15 submitted_arrived || fail "the message of the account was taken, but the Maildir does not have it"
+by_program() { grep -rlq "fourth.$$" "$dir/mailboxes/demo.test/friend/Maildir/new"; }
+wait_for 15 by_program || fail "sendmail said that it was taken, but the Maildir does not have the message"
 submitted_file=$(grep -rl "second.$$" "$dir/mailboxes/demo.test/friend/Maildir/new" | head -n 1)
 signed=$("$command" check dkim --dns "$names" <"$submitted_file" | head -n 1)
 [ "${signed%% *}" = pass ] || fail "the message of the account was not signed: $signed"
@@ -227,6 +233,9 @@ A third one came from the account demo (password demo) over $submitted to 127.0.
 $(grep -E '"event":"(session.tls|auth.accepted)"' "$dir/log" | "$command" log | sed 's/^/  /')
 This server signed it for demo.test; veredus check dkim says: $signed
 
+A fourth one was handed in with  sendmail -t -i  by $(id -un); the Maildir has it:
+$(grep '"event":"submission.local"' "$dir/log" | "$command" log | sed 's/^/  /')
+
 What the plugins did so far (veredus plugin stats):
 $("$command" --conf "$dir/conf.d" plugin stats | sed 's/^/  /')
 
@@ -242,6 +251,7 @@ Try next, in another terminal:
   veredus plugin order                    # which plugin is asked when
   veredus enable greylist                 # then send a message: it has to wait 10 s
   edit $dir/conf.d/10-access.yaml and:  veredus reload
+  echo Hello | veredus sendmail -i friend@demo.test;  veredus mailq
   veredus check dkim --dns $names < $submitted_file
   veredus check spf --ip 192.0.2.1 --helo h.test --from you@sender.test --dns $names
   veredus check tls localhost:$port --ca $dir/tls.pem     # what a sender would find here
