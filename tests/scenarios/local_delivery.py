@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # Local delivery in a real daemon, as users that exist in this test only: mailboxes, aliases, lists, .forward, commands, virtual addresses.
 import os
+import subprocess
 
 from lib_local import *  # noqa: F401,F403
 from lib_local import SPOOL_GROUP, USERS, LocalHost
@@ -181,6 +182,22 @@ def test_virtual_addresses_and_mailboxes():
         event = daemon.wait_event("recipient.deferred", recipient="evil@shop.test")
         assert "no path below" in event["reply"], event
         daemon.cmd("queue", "delete", "--state", "queued")
+
+
+def test_mail_of_cron_and_others_by_sendmail_reaches_users_and_aliases():
+    with LocalHost("root: admin\n", core={"origin": "host.test", "user": None}) as daemon:
+        link = os.path.join(daemon.dir, "sendmail")
+        os.symlink(VEREDUS, link)
+        def call(*words, text, code=0):
+            argv = ["setpriv", f"--reuid={USERS['dan']}", f"--regid={USERS['dan']}", "--clear-groups", link, *words]
+            done = subprocess.run(argv, input=text, capture_output=True, cwd="/", env={"VEREDUS_CONF": daemon.conf}, check=False)
+            assert done.returncode == code, (done.returncode, done.stderr)
+        call("-i", "-FCronDaemon", "root", text=b"Subject: Cron\n\noutput\n")
+        call("-t", text=b"To: bob, Carol <carol@host.test>\nSubject: hi\n\n.\n")
+        daemon.idle()
+        assert daemon.count("admin") == 1 and "Subject: Cron" in daemon.box("admin")
+        assert daemon.count("bob") == 1 and daemon.count("carol") == 1
+        os.unlink(link)
 
 
 def test_without_the_plugin_nothing_is_local_and_without_the_helper_it_says_so():
