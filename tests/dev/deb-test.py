@@ -69,6 +69,10 @@ def stop(number=signal.SIGTERM):
     daemon.wait(40)
 
 
+def home(user):
+    return pwd.getpwnam(user).pw_dir
+
+
 def queue_ids():
     return re.findall(r"^([0-9A-Za-z]+)[*!#]? +\d+ ", run("mailq"), re.M)
 
@@ -161,7 +165,7 @@ def python_smtplib():
 
 
 def git_send_email():
-    place = "/home/bob/repository"
+    place = home("bob") + "/repository"
     git = ["git", "-c", "user.name=Bob", "-c", "user.email=bob@example.test", "-C", place]
     run("git", "init", "-q", place, user="bob")
     with open(f"{place}/file", "w", encoding="ascii") as file:
@@ -203,17 +207,17 @@ def cron_and_at():
 
 
 def local_ways():
-    with open("/home/bob/.forward", "w", encoding="ascii") as file:
+    with open(home("bob") + "/.forward", "w", encoding="ascii") as file:
         file.write('"|/usr/bin/procmail"\n')
-    with open("/home/bob/.procmailrc", "w", encoding="ascii") as file:
+    with open(home("bob") + "/.procmailrc", "w", encoding="ascii") as file:
         file.write("MAILDIR=$HOME\nDEFAULT=$HOME/by-procmail\n")
     for name in (".forward", ".procmailrc"):
-        shutil.chown(f"/home/bob/{name}", "bob", "bob")
-        os.chmod(f"/home/bob/{name}", 0o644)
+        shutil.chown(f"{home('bob')}/{name}", "bob", "bob")
+        os.chmod(f"{home('bob')}/{name}", 0o644)
     run("/usr/sbin/sendmail", "team", user="ann", text="Subject: to-team\n\nx\n.\n")
     arrives("to-team")
-    wait_until(lambda: os.path.exists("/home/bob/by-procmail") and "to-team" in open("/home/bob/by-procmail", encoding="utf-8").read(), 20, lambda: "procmail got nothing\n" + log_tail())
-    assert os.stat("/home/bob/by-procmail").st_uid == pwd.getpwnam("bob").pw_uid
+    wait_until(lambda: os.path.exists(home("bob") + "/by-procmail") and "to-team" in open(home("bob") + "/by-procmail", encoding="utf-8").read(), 20, lambda: "procmail got nothing\n" + log_tail())
+    assert os.stat(home("bob") + "/by-procmail").st_uid == pwd.getpwnam("bob").pw_uid
     run("/usr/sbin/sendmail", "root", text="Subject: to-root\n\nx\n")
     arrives("to-root")
     with open("/etc/aliases", "a", encoding="ascii") as file:
@@ -262,6 +266,16 @@ def upgrade_and_back():
     assert open("/etc/aliases", encoding="ascii").read().count("postmaster:") == 1
 
 
+def plugin_goes_away():
+    start()
+    run("veredus", "enable", "dkim")
+    assert os.path.exists("/etc/veredus/conf.d/31-dkim.yaml")
+    run("apt-get", "remove", "-y", "veredus-plugin-dkim")
+    assert not os.path.exists("/etc/veredus/conf.d/31-dkim.yaml") and "good" in run("veredus", "config", "check")
+    stop()
+    install([name for name in packages() if "plugin-dkim" in name])
+
+
 def removal_keeps_mail():
     run("apt-get", "remove", "-y", *[os.path.basename(name).split("_")[0] for name in packages()])
     assert not os.path.lexists("/usr/sbin/sendmail") and os.path.exists("/etc/veredus/conf.d/00-core.yaml")
@@ -292,7 +306,7 @@ def purge_leaves_nothing():
 
 
 STEPS = (replaces_exim, without_daemon, listens_on_loopback_only, command_lines, mailers, python_smtplib, git_send_email, sudo_mail, logwatch_mail, local_ways,
-         cron_and_at, queue_is_seen, killed_between, upgrade_and_back, removal_keeps_mail, purge_leaves_nothing)
+         cron_and_at, queue_is_seen, killed_between, upgrade_and_back, plugin_goes_away, removal_keeps_mail, purge_leaves_nothing)
 
 
 def main():
