@@ -15,9 +15,13 @@ namespace {
 
 constexpr int64_t kSettled = 1'000'000'000;  // nanoseconds after which a change is taken as complete
 
-uint64_t mix(uint64_t a, uint64_t b) { return (a ^ b) * 0x9E3779B97F4A7C15ull + (a >> 29); }
+uint64_t mix(uint64_t a, uint64_t b) {
+  return (a ^ b) * 0x9E3779B97F4A7C15ull + (a >> 29);
+}
 
-int64_t nanoseconds(const timespec& time) { return time.tv_sec * 1'000'000'000 + time.tv_nsec; }
+int64_t nanoseconds(const timespec& time) {
+  return time.tv_sec * 1'000'000'000 + time.tv_nsec;
+}
 
 int64_t now_ns() {
   timespec now{};
@@ -97,13 +101,15 @@ size_t AliasFiles::Snapshot::size() const {
   return out;
 }
 
-// What was read is still right, or the best there is: an editor that writes in place, or takes the old file away first, needs a moment. A file
-// that could not be read is tried each time: rights of directories change without a trace.
+// What was read is still right, or the best there is: an editor that writes in place, or takes the old file away first, needs a moment. A
+// file that could not be read is tried each time: rights of directories change without a trace.
 bool AliasFiles::holds(size_t index, const Snapshot::File& before) {
   Stamp stamp = stamp_of(paths_[index]);
   bool gone = stamp.contents == 0 && before.stamp != 0;
-  if (!gone) gone_[index] = 0;
-  else if (gone_[index] == 0) gone_[index] = now_ns();
+  if (!gone)
+    gone_[index] = 0;
+  else if (gone_[index] == 0)
+    gone_[index] = now_ns();
   int64_t age = now_ns() - (gone ? gone_[index] : stamp.changed);
   bool settling = age >= 0 && age < kSettled && (gone || stamp.node == before.node);
   return before.problem.empty() && (stamp.contents == before.stamp || settling);

@@ -26,15 +26,19 @@ Target one(Kind kind, std::string text, uint16_t code = 0, bool exact = false) {
   return out;
 }
 
-std::vector<Target> targets(std::string_view text) { return parse_targets(text).targets; }
+std::vector<Target> targets(std::string_view text) {
+  return parse_targets(text).targets;
+}
 
 }  // namespace
 
 TEST_CASE("targets of every kind") {
   CHECK(targets("bob") == std::vector{one(Kind::name, "bob")});
-  CHECK(targets("bob, carol@a.test,dan") == std::vector{one(Kind::name, "bob"), one(Kind::address, "carol@a.test"), one(Kind::name, "dan")});
+  CHECK(targets("bob, carol@a.test,dan") ==
+        std::vector{one(Kind::name, "bob"), one(Kind::address, "carol@a.test"), one(Kind::name, "dan")});
   CHECK(targets("|/bin/cat -n") == std::vector{one(Kind::pipe, "/bin/cat -n")});
-  CHECK(targets("\"|/usr/bin/vacation, \\\"x\\\" bob\", /var/log/mail") == std::vector{one(Kind::pipe, "/usr/bin/vacation, \"x\" bob"), one(Kind::file, "/var/log/mail")});
+  CHECK(targets("\"|/usr/bin/vacation, \\\"x\\\" bob\", /var/log/mail") ==
+        std::vector{one(Kind::pipe, "/usr/bin/vacation, \"x\" bob"), one(Kind::file, "/var/log/mail")});
   CHECK(targets("|\"/bin/a, b\"") == std::vector{one(Kind::pipe, "\"/bin/a, b\"")});
   CHECK(targets("/var/Maildir/") == std::vector{one(Kind::file, "/var/Maildir/")});
   CHECK(targets(":include:/etc/list, bob") == std::vector{one(Kind::include, "/etc/list"), one(Kind::name, "bob")});
@@ -45,11 +49,13 @@ TEST_CASE("targets of every kind") {
   CHECK(targets(":blackhole:") == std::vector{one(Kind::blackhole, "")});
   CHECK(targets("error:553 5.1.8 no, never") == std::vector{one(Kind::refuse, "5.1.8 no, never", 553)});
   CHECK(targets("error:450 later") == std::vector{one(Kind::defer, "later", 450)});
-  CHECK(targets("Ann Smith <ann@a.test>, \"odd name\"@b.test") == std::vector{one(Kind::address, "ann@a.test"), one(Kind::address, "\"odd name\"@b.test")});
+  CHECK(targets("Ann Smith <ann@a.test>, \"odd name\"@b.test") ==
+        std::vector{one(Kind::address, "ann@a.test"), one(Kind::address, "\"odd name\"@b.test")});
 }
 
 TEST_CASE("targets that are none are left out and told") {
-  for (const char* text : {"a b", "a@", "@a.test", "a@b@c", "a@-b.test", ":what:", ":include:relative", "|", "/a/../b", "error:250 fine", "error:999 x", "x\x01y", "a@b..c", "\\"}) {
+  for (const char* text : {"a b", "a@", "@a.test", "a@b@c", "a@-b.test", ":what:", ":include:relative", "|", "/a/../b", "error:250 fine",
+                           "error:999 x", "x\x01y", "a@b..c", "\\"}) {
     TargetList list = parse_targets(text);
     CHECK_MESSAGE(list.targets.empty(), text);
     CHECK_MESSAGE(list.problems.size() == 1, text);
@@ -64,7 +70,8 @@ TEST_CASE("lines of a .forward or a list") {
 }
 
 TEST_CASE("an aliases file: case, comments, continuation, quoted names") {
-  Aliases file = Aliases::parse("# comment\nPostMaster: root\nroot:\tbob,\n\n  # within\n\tcarol@a.test\n\"odd: name\" : dan\n   \nlast: eve");
+  Aliases file =
+      Aliases::parse("# comment\nPostMaster: root\nroot:\tbob,\n\n  # within\n\tcarol@a.test\n\"odd: name\" : dan\n   \nlast: eve");
   CHECK(file.problems().empty());
   REQUIRE(file.size() == 4);
   CHECK(file.find("postmaster")->targets == std::vector{one(Kind::name, "root")});

@@ -11,10 +11,10 @@ namespace local {
 namespace {
 
 using namespace std::chrono_literals;
-constexpr size_t kAtOnce = 8;                 // recipients of one message
-constexpr int64_t kBeginWithin = 180'000;     // ms; what is begun then ends before the host's patience of 10 minutes does
-constexpr int64_t kHelperBegins = 45'000;     // ms; what the helper has not begun by then it leaves alone, so that it is not done after all
-constexpr auto kHelperPatience = 330s;        // that, a lock and a command
+constexpr size_t kAtOnce = 8;              // recipients of one message
+constexpr int64_t kBeginWithin = 180'000;  // ms; what is begun then ends before the host's patience of 10 minutes does
+constexpr int64_t kHelperBegins = 45'000;  // ms; what the helper has not begun by then it leaves alone, so that it is not done after all
+constexpr auto kHelperPatience = 330s;     // that, a lock and a command
 constexpr auto kMemoryPatience = 5s;
 constexpr auto kMemory = std::chrono::hours(24 * 30);
 constexpr uint32_t kMostDeliveredTo = 1'000;
@@ -53,7 +53,9 @@ int64_t monotonic_ms() {
   return now.tv_sec * 1000 + now.tv_nsec / 1'000'000;
 }
 
-std::string clean(std::string_view text) { return one_line(text, 800); }
+std::string clean(std::string_view text) {
+  return one_line(text, 800);
+}
 
 // Was it here for this address before?
 bool came_round(const vrd::View& view, const std::string& address) {
@@ -113,7 +115,8 @@ void Local::Shard::deliver(const vrd::View& message, std::span<const uint32_t> r
 void Local::Shard::settle(const SharedBatch& batch, uint32_t recipient, const Report& report) {
   if (report.later()) plugin.deferred.add();
   if (report.smtp / 100 == 5) plugin.refused.add();
-  if (report.later()) host.warning("deferred", {{"recipient", batch->view.text(VRD_ATTR_RECIPIENT, recipient)}, {"reason", report.text}}, batch->view);
+  if (report.later())
+    host.warning("deferred", {{"recipient", batch->view.text(VRD_ATTR_RECIPIENT, recipient)}, {"reason", report.text}}, batch->view);
   batch->rows.push_back(row_of(recipient, report));
 }
 
@@ -140,7 +143,8 @@ vrd::Task<Report> Local::Shard::deliver_one(std::shared_ptr<const Recipient> to)
   Plan found = co_await plan(to->local, to->domain);
   const Expansion& expansion = found.expansion;
   if (!expansion.later.empty()) co_return Report::of(451, 3, 0, expansion.later);
-  if (expansion.too_many) co_return Report::of(554, 4, 6, "Aliases lead to more than " + std::to_string(plugin.options.most_targets) + " targets, or too deep");
+  if (expansion.too_many)
+    co_return Report::of(554, 4, 6, "Aliases lead to more than " + std::to_string(plugin.options.most_targets) + " targets, or too deep");
   if (expansion.looped) co_return Report::of(554, 4, 6, "Aliases of " + to->address + " lead to each other and nowhere else");
   if (!expansion.known) co_return unknown_user();
   std::vector<Step> steps = co_await steps_of(to, std::move(found));
@@ -185,16 +189,28 @@ vrd::Task<Report> Local::Shard::take_once(std::shared_ptr<const Recipient> to, S
 vrd::Task<Report> Local::Shard::take(std::shared_ptr<const Recipient> to, Step step) {
   std::string op;
   switch (step.kind) {
-    case Step::Kind::reply: co_return step.report;
-    case Step::Kind::queue: break;
-    case Step::Kind::mailbox: op = "mailbox"; break;
-    case Step::Kind::pipe: op = "pipe"; break;
-    case Step::Kind::file: op = "file"; break;
-    case Step::Kind::virtual_box: op = "virtual"; break;
+    case Step::Kind::reply:
+      co_return step.report;
+    case Step::Kind::queue:
+      break;
+    case Step::Kind::mailbox:
+      op = "mailbox";
+      break;
+    case Step::Kind::pipe:
+      op = "pipe";
+      break;
+    case Step::Kind::file:
+      op = "file";
+      break;
+    case Step::Kind::virtual_box:
+      op = "virtual";
+      break;
   }
   Report report;
-  if (op.empty()) report = co_await queue(to, std::move(step));
-  else report = co_await by_helper(to, std::move(step), op);
+  if (op.empty())
+    report = co_await queue(to, std::move(step));
+  else
+    report = co_await by_helper(to, std::move(step), op);
   if (report.done()) (op.empty() ? plugin.forwarded : op == "pipe" ? plugin.commands : plugin.mailboxes).add();
   co_return report;
 }
@@ -205,8 +221,10 @@ vrd::Task<Report> Local::Shard::by_helper(std::shared_ptr<const Recipient> to, S
     CopyJob job{batch->view.keep()};
     auto copied = co_await host.work(std::move(job));
     int fd = copied.ok() && copied.value ? *copied.value : -1;
-    if (batch->message >= 0 && fd >= 0) close(fd);  // another recipient was faster
-    else if (fd >= 0) batch->message = fd;
+    if (batch->message >= 0 && fd >= 0)
+      close(fd);  // another recipient was faster
+    else if (fd >= 0)
+      batch->message = fd;
     if (batch->message < 0) co_return Report::of(451, 3, 0, "the message cannot be handed to the helper");
   }
   Fields request = request_of(*to, op);
@@ -232,22 +250,26 @@ vrd::Task<Report> Local::Shard::queue(std::shared_ptr<const Recipient> to, Step 
   std::string sender = to->sender;
   if (!sender.empty() && !step.owner.empty()) sender = with_domain(*to, "owner-" + step.owner);
   Report all;
-  all = co_await inject(to, sender, step.addresses, *read.value);
+  std::string stream(step.to_transport ? kTransportStream : to->batch->view.text(VRD_ATTR_STREAM));
+  all = co_await inject(to, sender, step.addresses, *read.value, stream);
   bool apart = all.smtp / 100 == 5 && step.addresses.size() > 1;
   for (size_t i = 0; apart && i < step.addresses.size(); ++i) {
     std::vector<std::string> only{step.addresses[i]};
-    Report one = co_await inject(to, sender, std::move(only), *read.value);
+    Report one = co_await inject(to, sender, std::move(only), *read.value, stream);
     join(all, std::move(one), i);
   }
   co_return all;
 }
 
-vrd::Task<Report> Local::Shard::inject(std::shared_ptr<const Recipient> to, std::string sender, std::vector<std::string> addresses, std::string octets) {
+vrd::Task<Report> Local::Shard::inject(std::shared_ptr<const Recipient> to, std::string sender, std::vector<std::string> addresses,
+                                       std::string octets, std::string stream) {
   const vrd::View& view = to->batch->view;
   std::string first = addresses.front();
-  vrd::NewMessage message{std::move(sender), std::move(addresses), std::move(octets), std::string(view.text(VRD_ATTR_TENANT)), std::string(view.text(VRD_ATTR_STREAM))};
+  vrd::NewMessage message{std::move(sender), std::move(addresses), std::move(octets), std::string(view.text(VRD_ATTR_TENANT)),
+                          std::move(stream)};
   vrd::QueueResult stored = co_await host.inject(std::move(message));
-  if (stored.status == VRD_E_INVALID) co_return Report::of(554, 1, 3, "the message cannot be sent on to " + first + ": its header or that address is malformed");
+  if (stored.status == VRD_E_INVALID)
+    co_return Report::of(554, 1, 3, "the message cannot be sent on to " + first + ": its header or that address is malformed");
   if (!stored.ok()) co_return Report::of(451, 3, 0, "the message cannot be stored for sending on");
   co_return Report::of(250, 0, 0, stored.id.empty() ? "Sent on, and discarded by a rule" : "Sent on as " + stored.id);
 }

@@ -38,8 +38,10 @@ class Walk {
   void add(Item item) {
     std::string key = std::to_string(static_cast<int>(item.kind)) + "\n" + item.text + "\n" + item.extension + "\n" + item.owner;
     if (!seen_.insert(std::move(key)).second) return;
-    if (out.items.size() == world_.most_items) out.too_many = true;
-    else out.items.push_back(std::move(item));
+    if (out.items.size() == world_.most_items)
+      out.too_many = true;
+    else
+      out.items.push_back(std::move(item));
   }
 
   // False: there is neither an alias nor a user of this name.
@@ -69,7 +71,8 @@ class Walk {
     return true;
   }
 
-  bool user(const std::string& whole, const std::string& base, const std::string& extension, bool exact, const std::string& owner, bool top) {
+  bool user(const std::string& whole, const std::string& base, const std::string& extension, bool exact, const std::string& owner,
+            bool top) {
     for (bool with_extension : {false, true}) {
       if (with_extension && extension.empty()) break;
       const std::string& wanted = with_extension ? base : whole;
@@ -99,14 +102,22 @@ class Walk {
   void one(const Target& target, const std::string& owner, const std::string& source) {
     using Kind = Target::Kind;
     switch (target.kind) {
-      case Kind::name: return by_name(target.text, target.exact, owner);
-      case Kind::address: return by_address(target, owner);
-      case Kind::include: return include(target.text, owner);
-      case Kind::pipe: return plain(Item::Kind::pipe, target, owner, source);
-      case Kind::file: return plain(Item::Kind::file, target, owner, source);
-      case Kind::refuse: return plain(Item::Kind::refuse, target, owner, source);
-      case Kind::defer: return plain(Item::Kind::defer, target, owner, source);
-      case Kind::blackhole: return plain(Item::Kind::blackhole, target, owner, source);
+      case Kind::name:
+        return by_name(target.text, target.exact, owner);
+      case Kind::address:
+        return by_address(target, owner);
+      case Kind::include:
+        return include(target.text, owner);
+      case Kind::pipe:
+        return plain(Item::Kind::pipe, target, owner, source);
+      case Kind::file:
+        return plain(Item::Kind::file, target, owner, source);
+      case Kind::refuse:
+        return plain(Item::Kind::refuse, target, owner, source);
+      case Kind::defer:
+        return plain(Item::Kind::defer, target, owner, source);
+      case Kind::blackhole:
+        return plain(Item::Kind::blackhole, target, owner, source);
     }
   }
 
@@ -122,7 +133,8 @@ class Walk {
 
   void by_address(const Target& target, const std::string& owner) {
     size_t at = target.text.rfind('@');
-    if (world_.is_local(lowered(std::string_view(target.text).substr(at + 1)))) return by_name(target.text.substr(0, at), target.exact, owner);
+    if (world_.is_local(lowered(std::string_view(target.text).substr(at + 1))))
+      return by_name(target.text.substr(0, at), target.exact, owner);
     Item item;
     item.kind = Item::Kind::address;
     item.text = target.text;
@@ -131,7 +143,8 @@ class Walk {
   }
 
   void plain(Item::Kind kind, const Target& target, const std::string& owner, const std::string& source) {
-    if (source.empty() && (kind == Item::Kind::pipe || kind == Item::Kind::file)) return problem("'" + target.text.substr(0, 80) + "': commands and files stand in aliases and .forward only");
+    if (source.empty() && (kind == Item::Kind::pipe || kind == Item::Kind::file))
+      return problem("'" + target.text.substr(0, 80) + "': commands and files stand in aliases and .forward only");
     Item item;
     item.kind = kind;
     item.text = target.text;

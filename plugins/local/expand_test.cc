@@ -30,8 +30,10 @@ struct Rig {
     };
     world.user = [this](const std::string& name) {
       UserAnswer out;
-      if (broken) out.kind = UserAnswer::Kind::unknown;
-      else if (users.contains(name)) out.kind = UserAnswer::Kind::found;
+      if (broken)
+        out.kind = UserAnswer::Kind::unknown;
+      else if (users.contains(name))
+        out.kind = UserAnswer::Kind::found;
       out.user.name = name;
       return out;
     };
@@ -51,8 +53,9 @@ struct Rig {
     static const char* kinds[] = {"user", "address", "pipe", "file", "refuse", "defer", "blackhole"};
     std::string out;
     for (const Item& item : all.items)
-      out += (out.empty() ? "" : ", ") + std::string(kinds[static_cast<int>(item.kind)]) + " " + item.text + (item.extension.empty() ? "" : "+" + item.extension) +
-             (item.exact ? "=" : "") + (item.itself && !item.exact ? "!" : "") + (item.owner.empty() ? "" : "(" + item.owner + ")");
+      out += (out.empty() ? "" : ", ") + std::string(kinds[static_cast<int>(item.kind)]) + " " + item.text +
+             (item.extension.empty() ? "" : "+" + item.extension) + (item.exact ? "=" : "") + (item.itself && !item.exact ? "!" : "") +
+             (item.owner.empty() ? "" : "(" + item.owner + ")");
     return out;
   }
 };
@@ -60,7 +63,9 @@ struct Rig {
 }  // namespace
 
 TEST_CASE("users, aliases and chains of them") {
-  Rig rig("postmaster: root\nroot: bob\nteam: bob, carol@host.test, x@else.test\nself: \\bob, /tmp/copy, \"|cat\"\nno: :fail: gone\nhole: :blackhole:");
+  Rig rig(
+      "postmaster: root\nroot: bob\nteam: bob, carol@host.test, x@else.test\nself: \\bob, /tmp/copy, \"|cat\"\nno: :fail: gone\nhole: "
+      ":blackhole:");
   CHECK(rig.at("bob") == "user bob!");
   CHECK(rig.at("BOB") == "user bob!");
   CHECK(rig.at("nobody") == "unknown");
@@ -110,7 +115,9 @@ TEST_CASE("fan-out and depth have bounds") {
   CHECK(deep.at("n0") == "too many");
   // Each name leads to the next twice: 2^40 ways to one user.
   std::string fan;
-  for (int i = 0; i < 40; ++i) fan += "f" + std::to_string(i) + ": f" + std::to_string(i + 1) + ", \"|c" + std::to_string(i % 2) + "\", f" + std::to_string(i + 1) + "\n";
+  for (int i = 0; i < 40; ++i)
+    fan +=
+        "f" + std::to_string(i) + ": f" + std::to_string(i + 1) + ", \"|c" + std::to_string(i % 2) + "\", f" + std::to_string(i + 1) + "\n";
   Rig many(fan + "f40: bob\n");
   CHECK(many.at("f0") == "user bob, pipe c1, pipe c0");
   for (int i = 0; i < 20; ++i) wide += (i ? ", " : "wide: ") + std::string("u") + std::to_string(i) + "@else.test";
@@ -140,7 +147,8 @@ TEST_CASE("fields come back as they were, and nonsense does not") {
   REQUIRE(back);
   CHECK(back->get("op") == "pipe");
   CHECK(back->all("text") == std::vector<std::string>{std::string("a=1:,\0\n", 7), ""});
-  for (const char* text : {"x", "=1:a,", "a=:b,", "a=2:b,", "a=1:b", "a=-1:b,", "a=99999999999:b,", "a1:b,"}) CHECK_MESSAGE(!Fields::parse(text), text);
+  for (const char* text : {"x", "=1:a,", "a=:b,", "a=2:b,", "a=1:b", "a=-1:b,", "a=99999999999:b,", "a1:b,"})
+    CHECK_MESSAGE(!Fields::parse(text), text);
   Fields report;
   Report::of(550, 1, 1, "no\r\nsuch").put(report);
   Report taken = Report::take(report);

@@ -8,7 +8,7 @@ namespace local {
 namespace {
 
 using namespace std::chrono_literals;
-constexpr auto kTablePatience = 10s;
+constexpr auto kTablePatience = 10s, kForwardPatience = 60s;
 
 int64_t now_ms() {
   timespec now{};
@@ -18,9 +18,12 @@ int64_t now_ms() {
 
 void log_files(const vrd::Host& host, const std::vector<std::shared_ptr<const AliasFiles::Snapshot::File>>& files) {
   for (const auto& file : files) {
-    if (!file->problem.empty()) host.warning("aliases_failed", {{"file", file->path}, {"reason", file->problem}});
-    else host.info("aliases_read", {{"file", file->path}, {"names", file->aliases.size()}});
-    for (const std::string& problem : file->aliases.problems()) host.warning("aliases_problem", {{"file", file->path}, {"problem", problem}});
+    if (!file->problem.empty())
+      host.warning("aliases_failed", {{"file", file->path}, {"reason", file->problem}});
+    else
+      host.info("aliases_read", {{"file", file->path}, {"names", file->aliases.size()}});
+    for (const std::string& problem : file->aliases.problems())
+      host.warning("aliases_problem", {{"file", file->path}, {"problem", problem}});
   }
 }
 
@@ -34,7 +37,9 @@ World world_of(const Options& options, const AliasFiles::Snapshot& aliases) {
     bool root = answer.kind == UserAnswer::Kind::found && answer.user.uid == 0;
     return root && !options.root_to.empty() ? options.users.find(options.root_to, now_ms()) : answer;
   };
-  out.include = [](const std::string& path, std::string& text, std::string& problem) { return read_file(path, kMostList, false, text, problem); };
+  out.include = [](const std::string& path, std::string& text, std::string& problem) {
+    return read_file(path, kMostList, false, text, problem);
+  };
   out.is_local = [&options](std::string_view domain) { return options.is_local(domain); };
   out.separator = options.separator;
   out.most_items = options.most_targets;
@@ -96,22 +101,28 @@ vrd::Task<bool> Local::Shard::plan_virtual(std::string local_part, std::string d
   std::optional<std::string> value = first_of(found);
   if (!value) co_return false;
   ExpandJob job{&plugin, itself, parse_targets(*value)};
-  auto stays = std::erase_if(job.list->targets, [&](const Target& one) { return one.kind == Target::Kind::address && lowered(one.text) == itself; });
+  auto stays =
+      std::erase_if(job.list->targets, [&](const Target& one) { return one.kind == Target::Kind::address && lowered(one.text) == itself; });
   out->stays = stays > 0;
   if (job.list->targets.empty() && out->stays) co_return false;
   auto done = co_await host.work(std::move(job));
-  if (done.ok() && done.value) out->expansion = std::move(*done.value);
-  else out->expansion = failed_later("the pool is busy");
+  if (done.ok() && done.value)
+    out->expansion = std::move(*done.value);
+  else
+    out->expansion = failed_later("the pool is busy");
   co_return true;
 }
 
 vrd::Task<void> Local::Shard::plan_mailbox(std::string local_part, std::string domain, std::shared_ptr<Plan> out) {
   out->expansion.known = out->stays && !out->expansion.items.empty();
   if (!plugin.options.mailboxes) co_return;
-  vrd::TableResult found = co_await host.lookup(*plugin.options.mailboxes, keys_for(local_part, domain, plugin.options.separator), kTablePatience);
+  vrd::TableResult found =
+      co_await host.lookup(*plugin.options.mailboxes, keys_for(local_part, domain, plugin.options.separator), kTablePatience);
   std::optional<std::string> value = first_of(found);
-  if (!found.ok()) out->expansion = failed_later("the table of mailboxes gave no answer");
-  else if (value && !trimmed(*value).empty()) out->mailbox = trimmed(*value), out->expansion.known = true;
+  if (!found.ok())
+    out->expansion = failed_later("the table of mailboxes gave no answer");
+  else if (value && !trimmed(*value).empty())
+    out->mailbox = trimmed(*value), out->expansion.known = true;
 }
 
 vrd::Task<Plan> Local::Shard::plan(std::string local_part, std::string domain) {
@@ -126,8 +137,10 @@ vrd::Task<Plan> Local::Shard::plan(std::string local_part, std::string domain) {
   Expansion before = std::move(out->expansion);
   ExpandJob job{&plugin, local_part, std::nullopt};
   auto done = co_await host.work(std::move(job));
-  if (done.ok() && done.value) out->expansion = std::move(*done.value);
-  else out->expansion = failed_later("the pool is busy");
+  if (done.ok() && done.value)
+    out->expansion = std::move(*done.value);
+  else
+    out->expansion = failed_later("the pool is busy");
   for (Item& item : before.items) out->expansion.items.push_back(std::move(item));
   co_return std::move(*out);
 }
@@ -149,6 +162,33 @@ vrd::Task<vrd::Verdict> Local::Shard::on_rcpt(vrd::CoCall call) {
   std::string enhanced = std::to_string(says.enhanced[0]) + "." + std::to_string(says.enhanced[1]) + "." + std::to_string(says.enhanced[2]);
   if (says.later()) co_return vrd::tempfail(enhanced, says.text, says.smtp).rule("alias");
   co_return vrd::reject(enhanced, says.text, says.smtp).rule("alias");
+}
+
+// A user who has neither alias nor .forward.
+vrd::Task<bool> Local::Shard::goes_to_mailbox(std::string local_part, std::string domain) {
+  Plan found = co_await plan(local_part, domain);
+  const std::vector<Item>& items = found.expansion.items;
+  if (!found.expansion.later.empty() || items.size() != 1 || !found.mailbox.empty()) co_return false;
+  Item item = items.front();
+  if (item.kind != Item::Kind::user || !item.itself || item.text == "root") co_return false;
+  Fields request;
+  request.add("op", "forward");
+  request.add("user", item.text);
+  request.add("extension", item.extension);
+  vrd::HelperResult said = co_await host.ask(plugin.options.helper, request.text(), kForwardPatience);
+  auto answer = said.ok() ? Fields::parse(said.octets) : std::nullopt;
+  co_return answer&& Report::take(*answer).done() && answer->all("target").empty();
+}
+
+// With a mailbox_transport whoever has a mailbox only goes there at once; what cannot be told now is found out at the delivery.
+vrd::Task<vrd::Verdict> Local::Shard::on_route(vrd::CoCall call) {
+  std::string domain(call.text(VRD_ATTR_RECIPIENT_DOMAIN)), local_part(call.text(VRD_ATTR_RECIPIENT_LOCAL));
+  bool chosen = !call.text(VRD_ATTR_RECIPIENT_NEXT_HOP).empty();
+  if (plugin.options.transport.empty() || chosen || !plugin.options.is_local(domain)) co_return vrd::next();
+  bool direct = call.text(VRD_ATTR_STREAM) == kTransportStream;
+  if (!direct) direct = co_await goes_to_mailbox(local_part, domain);
+  if (direct) call.edits().set_route(static_cast<uint32_t>(call.number(VRD_ATTR_RECIPIENT_INDEX)), plugin.options.transport, "");
+  co_return vrd::next();
 }
 
 }  // namespace local

@@ -28,7 +28,8 @@ vrd::Helper helper_of(const vrd::Setup& setup) {
     return setup.helper(name);
   } catch (const vrd::Error&) {
     setup.conf["helper"].refuse("there is no helper '" + name + "': add to a fragment `core: { helpers: [{ name: " + name +
-                                ", command: [/usr/lib/veredus/veredus-local], user: root }] }`, as the packaged 05-helper-local.yaml does, and restart the daemon, which starts it; see veredus-local(7)");
+                                ", command: [/usr/lib/veredus/veredus-local], user: root }] }`, as the packaged 05-helper-local.yaml does, "
+                                "and restart the daemon, which starts it; see veredus-local(7)");
   }
 }
 
@@ -38,6 +39,7 @@ Options::Options(const vrd::Setup& setup)
     : separator(setup.conf.text("extension")),
       root_to(setup.conf.text("root_to")),
       hostname(setup.host.core("hostname")),
+      transport(setup.conf.text("mailbox_transport")),
       most_targets(static_cast<size_t>(setup.conf.number("max_targets"))),
       virtual_table(table_of(setup, "virtual")),
       mailboxes(table_of(setup, "mailboxes")),
@@ -50,6 +52,10 @@ Options::Options(const vrd::Setup& setup)
   for (const std::string& one : domains)
     if (home_domain.empty() && one != "*" && one.front() != '.' && !common::any_matches(virtual_, one)) home_domain = common::lowered(one);
   if (home_domain.empty()) home_domain = hostname;
+  bool is_hop =
+      transport.empty() || transport.starts_with("lmtp://") || transport.starts_with("smtp://") || transport.starts_with("plugin:");
+  if (!is_hop || transport == "plugin:local")
+    setup.conf["mailbox_transport"].refuse("mailbox_transport: '" + transport + "' is no next hop such as lmtp:///run/dovecot/lmtp");
   if (root_to == "root") setup.conf["root_to"].refuse("root_to: nothing is delivered as root; name a user");
 }
 
@@ -57,6 +63,8 @@ bool Options::is_local(std::string_view domain) const {
   return !is_virtual(domain) && common::any_matches(local_, std::string(domain));
 }
 
-bool Options::is_virtual(std::string_view domain) const { return common::any_matches(virtual_, std::string(domain)); }
+bool Options::is_virtual(std::string_view domain) const {
+  return common::any_matches(virtual_, std::string(domain));
+}
 
 }  // namespace local

@@ -23,6 +23,7 @@ struct Options {
   std::string home_domain;                         // behind names without a domain
 
   std::string separator, root_to, hostname;
+  std::string transport;  // next hop of users' mailboxes; empty: the helper writes them
   size_t most_targets;
   std::optional<vrd::Table> virtual_table, mailboxes;
   vrd::Helper helper;

@@ -1,5 +1,5 @@
-// The plugin on one loop: who is a recipient here, and deliveries. Coroutines; what blocks is done on the pool, what needs a user's rights by
-// the helper.
+// The plugin on one loop: who is a recipient here, and deliveries. Coroutines; what blocks is done on the pool, what needs a user's rights
+// by the helper.
 #pragma once
 
 #include <memory>
@@ -36,6 +36,7 @@ struct Step {
   enum class Kind : uint8_t { mailbox, pipe, file, queue, reply, virtual_box } kind = Kind::reply;
   std::string user, extension, text, source, owner;
   std::vector<std::string> addresses;  // of queue
+  bool to_transport = false;           // of queue: to the user's mailbox, whatever aliases and .forward say
   Report report;                       // of reply
   std::string key() const;             // two steps of a recipient differ in it
 };
@@ -66,7 +67,9 @@ class Local::Shard : public vrd::ShardOf<Local>, public vrd::DeliverProvider {
   explicit Shard(const vrd::ShardSetup<Local>& setup) : ShardOf(setup), tasks_(host) {}
 
   vrd::Task<vrd::Verdict> on_rcpt(vrd::CoCall call);
-  void deliver(const vrd::View& message, std::span<const uint32_t> recipients, std::string_view argument, vrd::DeliverAnswer answer) override;
+  vrd::Task<vrd::Verdict> on_route(vrd::CoCall call);
+  void deliver(const vrd::View& message, std::span<const uint32_t> recipients, std::string_view argument,
+               vrd::DeliverAnswer answer) override;
 
  private:
   // plan.cc
@@ -81,17 +84,23 @@ class Local::Shard : public vrd::ShardOf<Local>, public vrd::DeliverProvider {
   vrd::Task<Report> take_once(std::shared_ptr<const Recipient> to, Step step);
   vrd::Task<Report> take(std::shared_ptr<const Recipient> to, Step step);
   vrd::Task<Report> queue(std::shared_ptr<const Recipient> to, Step step);
-  vrd::Task<Report> inject(std::shared_ptr<const Recipient> to, std::string sender, std::vector<std::string> addresses, std::string octets);
+  vrd::Task<Report> inject(std::shared_ptr<const Recipient> to, std::string sender, std::vector<std::string> addresses, std::string octets,
+                           std::string stream);
   vrd::Task<Report> by_helper(std::shared_ptr<const Recipient> to, Step step, std::string op);
   // steps.cc
   vrd::Task<std::vector<Step>> steps_of(std::shared_ptr<const Recipient> to, Plan plan);
   vrd::Task<std::vector<Step>> steps_of_user(std::shared_ptr<const Recipient> to, Item item);
   void add_forward_target(const Recipient& to, const Step& own, const Target& target, std::vector<Step>& out) const;
   void add_item(const Recipient& to, Item item, std::vector<Step>& out) const;
+  vrd::Task<bool> goes_to_mailbox(std::string local_part, std::string domain);
+  Step mailbox_step(const Recipient& to, const Item& item) const;
   std::string with_domain(const Recipient& to, const std::string& name) const;
 
   common::Tasks tasks_;
 };
+
+// The stream of messages that go to the mailbox_transport, so that they are not expanded again.
+constexpr std::string_view kTransportStream = "local.mailbox";
 
 // Fields that every request to the helper has.
 Fields request_of(const Recipient& to, std::string_view op);

@@ -27,7 +27,8 @@ Step reply_step(Report report) {
 // Addresses of one list share messages, so that each of them has its own state in the queue and the content is stored once.
 void add_to_queue(std::vector<Step>& steps, const std::string& owner, std::string address) {
   for (Step& step : steps)
-    if (step.kind == Step::Kind::queue && step.owner == owner && step.addresses.size() < kMostAddresses) return step.addresses.push_back(std::move(address));
+    if (step.kind == Step::Kind::queue && !step.to_transport && step.owner == owner && step.addresses.size() < kMostAddresses)
+      return step.addresses.push_back(std::move(address));
   Step step;
   step.kind = Step::Kind::queue;
   step.owner = owner;
@@ -59,6 +60,7 @@ std::optional<Target> target_from(std::string_view text) {
 std::string Step::key() const {
   std::string all = std::to_string(static_cast<int>(kind)) + "\n" + user + "\n" + extension + "\n" + text + "\n" + source + "\n" + owner;
   for (const std::string& address : addresses) all += "\n" + address;
+  if (to_transport) all += "\n";
   uint64_t hash = 0xcbf29ce484222325;
   for (char c : all) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
   char hex[17];
@@ -66,7 +68,9 @@ std::string Step::key() const {
   return hex;
 }
 
-Report unknown_user() { return Report::of(550, 1, 1, "User unknown"); }
+Report unknown_user() {
+  return Report::of(550, 1, 1, "User unknown");
+}
 
 Report reply_of(uint16_t code, const std::string& text) {
   Report out = code / 100 == 4 ? Report::of(code, 2, 1, text) : Report::of(code, 1, 1, text);
@@ -80,17 +84,27 @@ Report reply_of(uint16_t code, const std::string& text) {
 }
 
 std::string Local::Shard::with_domain(const Recipient& to, const std::string& name) const {
-  bool atom = name.find_first_of(" \"(),:;<>@[\\]") == name.npos && !name.starts_with('.') && !name.ends_with('.') && name.find("..") == name.npos;
+  bool atom =
+      name.find_first_of(" \"(),:;<>@[\\]") == name.npos && !name.starts_with('.') && !name.ends_with('.') && name.find("..") == name.npos;
   std::string quoted = "\"";
   for (char c : name) quoted += (c == '"' || c == '\\' ? std::string("\\") : std::string()) + c;
   return (atom ? name : quoted + "\"") + "@" + (plugin.options.is_local(to.domain) ? to.domain : plugin.options.home_domain);
 }
 
+Step Local::Shard::mailbox_step(const Recipient& to, const Item& item) const {
+  Step out = step_of(Step::Kind::mailbox, "");
+  out.user = item.text;
+  out.extension = item.extension;
+  if (plugin.options.transport.empty() || item.text == "root") return out;
+  out.kind = Step::Kind::queue;
+  out.to_transport = true;
+  out.addresses.push_back(with_domain(to, item.text + (item.extension.empty() ? "" : plugin.options.separator + item.extension)));
+  return out;
+}
+
 // A user's own mailbox, or what the .forward says. The user's own name there means: also keep it.
 vrd::Task<std::vector<Step>> Local::Shard::steps_of_user(std::shared_ptr<const Recipient> to, Item item) {
-  Step own = step_of(Step::Kind::mailbox, "");
-  own.user = item.text;
-  own.extension = item.extension;
+  Step own = mailbox_step(*to, item);
   std::vector<Step> out;
   if (item.exact) {
     out.push_back(std::move(own));
@@ -121,13 +135,16 @@ void Local::Shard::add_forward_target(const Recipient& to, const Step& own, cons
   size_t at = target.kind == Kind::address ? name.rfind('@') : name.npos;
   bool here = target.kind == Kind::name || (at != name.npos && plugin.options.is_local(lowered(name.substr(at + 1))));
   if (here) name = lowered(unquoted(name.substr(0, at)));
-  if (here && (name == lowered(own.user) || split_extension(name, plugin.options.separator).first == lowered(own.user))) return out.push_back(own);
+  if (here && (name == lowered(own.user) || split_extension(name, plugin.options.separator).first == lowered(own.user)))
+    return out.push_back(own);
   if (here) return add_to_queue(out, "", with_domain(to, name));
   if (target.kind == Kind::address) return add_to_queue(out, "", target.text);
   if (target.kind == Kind::blackhole) return out.push_back(reply_step(Report::of(250, 1, 5, "Discarded as the recipient wishes")));
   if (target.kind == Kind::refuse || target.kind == Kind::defer) return out.push_back(reply_step(reply_of(target.code, target.text)));
   if (target.kind == Kind::include) return out.push_back(reply_step(Report::of(451, 3, 5, "an :include: is not taken from a .forward")));
-  Step step = own;
+  Step step;
+  step.user = own.user;
+  step.extension = own.extension;
   step.kind = target.kind == Kind::pipe ? Step::Kind::pipe : Step::Kind::file;
   step.text = target.text;
   out.push_back(std::move(step));
@@ -153,7 +170,8 @@ void Local::Shard::add_item(const Recipient& to, Item item, std::vector<Step>& o
   using Kind = Item::Kind;
   bool bare = item.kind == Kind::user || (item.kind == Kind::address && item.text.find('@') == item.text.npos);
   if (bare && !item.extension.empty()) item.text += plugin.options.separator + item.extension;
-  if (item.kind == Kind::user || item.kind == Kind::address) return add_to_queue(out, item.owner, bare ? with_domain(to, item.text) : item.text);
+  if (item.kind == Kind::user || item.kind == Kind::address)
+    return add_to_queue(out, item.owner, bare ? with_domain(to, item.text) : item.text);
   if (item.kind == Kind::blackhole) return out.push_back(reply_step(Report::of(250, 1, 5, "Discarded by an alias")));
   if (item.kind == Kind::refuse || item.kind == Kind::defer) return out.push_back(reply_step(reply_of(item.code, item.text)));
   Step step = step_of(item.kind == Kind::pipe ? Step::Kind::pipe : Step::Kind::file, item.text);

@@ -9,7 +9,9 @@ namespace {
 
 constexpr size_t kMostProblems = 100, kLongestLocal = 64, kLongestDomain = 255;
 
-bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
+bool is_blank(char c) {
+  return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
 
 bool istarts_with(std::string_view text, std::string_view prefix) {
   return text.size() >= prefix.size() && lowered(text.substr(0, prefix.size())) == prefix;
@@ -19,16 +21,20 @@ bool istarts_with(std::string_view text, std::string_view prefix) {
 size_t next_comma(std::string_view text, size_t from) {
   bool quoted = false;
   for (size_t i = from; i < text.size(); ++i) {
-    if (text[i] == '\\' && i + 1 < text.size()) ++i;
-    else if (text[i] == '"') quoted = !quoted;
-    else if (text[i] == ',' && !quoted) return i;
+    if (text[i] == '\\' && i + 1 < text.size())
+      ++i;
+    else if (text[i] == '"')
+      quoted = !quoted;
+    else if (text[i] == ',' && !quoted)
+      return i;
   }
   return text.npos;
 }
 
 bool is_atom(std::string_view text) {
   return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || std::string_view("!#$%&'*+-/=?^_`{|}~").find(c) != std::string_view::npos;
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+           std::string_view("!#$%&'*+-/=?^_`{|}~").find(c) != std::string_view::npos;
   });
 }
 
@@ -51,9 +57,10 @@ bool is_quoted_local(std::string_view text) {
 }
 
 bool is_label(std::string_view text) {
-  return !text.empty() && text.size() <= 63 && text.front() != '-' && text.back() != '-' && std::all_of(text.begin(), text.end(), [](char c) {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' || c == '_';
-  });
+  return !text.empty() && text.size() <= 63 && text.front() != '-' && text.back() != '-' &&
+         std::all_of(text.begin(), text.end(), [](char c) {
+           return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' || c == '_';
+         });
 }
 
 bool is_literal(std::string_view text) {
@@ -111,7 +118,8 @@ class Reader {
   bool read_error(std::string_view rest) {
     std::string_view code = rest.substr(6, 3);
     bool digits = code.size() == 3 && std::all_of(code.begin(), code.end(), [](char c) { return c >= '0' && c <= '9'; });
-    if (!digits || (code[0] != '4' && code[0] != '5')) return problem("error: wants a code of 400 to 599, not '" + std::string(rest.substr(0, 40)) + "'"), true;
+    if (!digits || (code[0] != '4' && code[0] != '5'))
+      return problem("error: wants a code of 400 to 599, not '" + std::string(rest.substr(0, 40)) + "'"), true;
     auto number = static_cast<uint16_t>((code[0] - '0') * 100 + (code[1] - '0') * 10 + (code[2] - '0'));
     return reply(code[0] == '5' ? Target::Kind::refuse : Target::Kind::defer, number, trimmed(rest.substr(9)));
   }
@@ -142,7 +150,8 @@ class Reader {
     add(target_of(Target::Kind::pipe, text));
   }
   void file(std::string_view text) {
-    if (text.find("/../") != text.npos || text.ends_with("/..")) return problem("a file with .. in its name: " + std::string(text.substr(0, 80)));
+    if (text.find("/../") != text.npos || text.ends_with("/.."))
+      return problem("a file with .. in its name: " + std::string(text.substr(0, 80)));
     add(target_of(Target::Kind::file, text));
   }
   void word(std::string_view text) {

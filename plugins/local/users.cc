@@ -33,7 +33,9 @@ UserAnswer unknown(int error) {
 }
 
 // What a system says when it has no such user.
-bool means_absent(int error) { return error == 0 || error == ENOENT || error == ESRCH || error == EBADF || error == EPERM; }
+bool means_absent(int error) {
+  return error == 0 || error == ENOENT || error == ESRCH || error == EBADF || error == EPERM;
+}
 
 using Ask = std::function<int(passwd*, char*, size_t, passwd**)>;
 
@@ -63,7 +65,8 @@ UserAnswer ask_file(const std::string& file, const std::function<bool(const pass
 }
 
 bool good_name(const std::string& name) {
-  return !name.empty() && name.size() <= kLongestName && name.find_first_of(std::string(":/\n\0 ", 5)) == name.npos && name[0] != '.' && name[0] != '-';
+  return !name.empty() && name.size() <= kLongestName && name.find_first_of(std::string(":/\n\0 ", 5)) == name.npos && name[0] != '.' &&
+         name[0] != '-';
 }
 
 }  // namespace
@@ -71,12 +74,14 @@ bool good_name(const std::string& name) {
 UserAnswer find_user(const std::string& file, const std::string& name) {
   if (!good_name(name)) return {};
   if (!file.empty()) return ask_file(file, [&](const passwd& entry) { return name == entry.pw_name; });
-  return ask_system([&](passwd* entry, char* buffer, size_t size, passwd** result) { return getpwnam_r(name.c_str(), entry, buffer, size, result); });
+  return ask_system(
+      [&](passwd* entry, char* buffer, size_t size, passwd** result) { return getpwnam_r(name.c_str(), entry, buffer, size, result); });
 }
 
 UserAnswer find_user(const std::string& file, uid_t uid) {
   if (!file.empty()) return ask_file(file, [&](const passwd& entry) { return uid == entry.pw_uid; });
-  return ask_system([&](passwd* entry, char* buffer, size_t size, passwd** result) { return getpwuid_r(uid, entry, buffer, size, result); });
+  return ask_system(
+      [&](passwd* entry, char* buffer, size_t size, passwd** result) { return getpwuid_r(uid, entry, buffer, size, result); });
 }
 
 UserAnswer UserCache::find(const std::string& name, int64_t now_ms) {

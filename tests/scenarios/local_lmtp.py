@@ -141,5 +141,27 @@ def test_a_dovecot_that_is_away_delays_only_its_own():
         assert len(dovecot.texts("eve")) == 1
 
 
+def test_mailboxes_of_users_behind_lmtp_after_aliases_and_forward():
+    with DovecotLmtp(["bob", "carol", "dan"]) as dovecot, Sink() as sink:
+        settings = f"mailbox_transport: lmtp://{dovecot.socket}\n"
+        core = {"routes": [{"match": "else.test", "to": [sink.hop]}]}
+        with LocalHost("team: bob, dan\nboss: carol\ncarol: carol, c@else.test\n", settings=settings, core=core) as daemon:
+            daemon.put("dan", ".forward", "\\dan, d@else.test\n")
+            send_one(daemon.port, sender="", recipients=["bob@host.test"])
+            event = daemon.wait_event("recipient.delivered", recipient="bob@host.test")
+            assert event["remote"] != "plugin:local" and "Saved" in event["reply"], event
+            assert not daemon.events("message.injected")
+            send_one(daemon.port, sender="", recipients=["team@host.test", "boss@host.test"])
+            daemon.idle()
+            counts = [len(dovecot.texts(user)) for user in ("bob", "carol", "dan")]
+            assert counts == [2, 1, 1], (counts, daemon.tail())
+            assert sorted(r for one in sink.wait(2) for r in one.recipients) == ["c@else.test", "d@else.test"]
+            assert os.listdir(daemon.mail) == []
+            with Smtp(daemon.port) as client:
+                client.hello()
+                client.cmd("MAIL FROM:<>", 250)
+                client.cmd("RCPT TO:<stranger@host.test>", "550 5.1.1")
+
+
 if __name__ == "__main__":
     run_tests(globals())

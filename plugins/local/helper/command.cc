@@ -39,14 +39,22 @@ struct Meaning {
 };
 
 constexpr Meaning kMeanings[] = {
-    {EX_USAGE, 550, 3, 0, "the command was called wrongly"},   {EX_DATAERR, 550, 6, 0, "the command cannot use the message"},
-    {EX_NOINPUT, 550, 3, 0, "the command misses its input"},   {EX_NOUSER, 550, 1, 1, "the command knows no such user"},
-    {EX_NOHOST, 550, 1, 2, "the command knows no such host"},  {EX_UNAVAILABLE, 550, 3, 0, "the command is not available"},
-    {EX_SOFTWARE, 550, 3, 0, "the command failed"},            {EX_OSERR, 451, 3, 0, "the system failed the command"},
-    {EX_OSFILE, 550, 3, 0, "a file of the system is missing"}, {EX_CANTCREAT, 550, 2, 0, "the command cannot make its output"},
-    {EX_IOERR, 451, 3, 0, "the command cannot read or write"}, {EX_TEMPFAIL, 451, 3, 0, "the command wants it later"},
-    {EX_PROTOCOL, 550, 5, 0, "the command met a bad answer"},  {EX_NOPERM, 550, 7, 0, "the command was not allowed to"},
-    {EX_CONFIG, 550, 3, 5, "the command is configured wrongly"}, {126, 451, 3, 5, "the command cannot be executed"},
+    {EX_USAGE, 550, 3, 0, "the command was called wrongly"},
+    {EX_DATAERR, 550, 6, 0, "the command cannot use the message"},
+    {EX_NOINPUT, 550, 3, 0, "the command misses its input"},
+    {EX_NOUSER, 550, 1, 1, "the command knows no such user"},
+    {EX_NOHOST, 550, 1, 2, "the command knows no such host"},
+    {EX_UNAVAILABLE, 550, 3, 0, "the command is not available"},
+    {EX_SOFTWARE, 550, 3, 0, "the command failed"},
+    {EX_OSERR, 451, 3, 0, "the system failed the command"},
+    {EX_OSFILE, 550, 3, 0, "a file of the system is missing"},
+    {EX_CANTCREAT, 550, 2, 0, "the command cannot make its output"},
+    {EX_IOERR, 451, 3, 0, "the command cannot read or write"},
+    {EX_TEMPFAIL, 451, 3, 0, "the command wants it later"},
+    {EX_PROTOCOL, 550, 5, 0, "the command met a bad answer"},
+    {EX_NOPERM, 550, 7, 0, "the command was not allowed to"},
+    {EX_CONFIG, 550, 3, 5, "the command is configured wrongly"},
+    {126, 451, 3, 5, "the command cannot be executed"},
     {127, 451, 3, 5, "the command was not found"},
 };
 
@@ -57,7 +65,8 @@ bool read_status(std::string_view& output, Report& out) {
   for (int i = 0; i < 3; ++i) {
     size_t digits = 0;
     unsigned number = 0;
-    for (; at < output.size() && output[at] >= '0' && output[at] <= '9' && digits < 3; ++at, ++digits) number = number * 10 + static_cast<unsigned>(output[at] - '0');
+    for (; at < output.size() && output[at] >= '0' && output[at] <= '9' && digits < 3; ++at, ++digits)
+      number = number * 10 + static_cast<unsigned>(output[at] - '0');
     if (digits == 0 || number > 255 || (i < 2 && (at >= output.size() || output[at++] != '.'))) return false;
     parts[i] = static_cast<uint8_t>(number);
   }
@@ -130,7 +139,8 @@ End watch(Run& run, int time_limit, std::string& printed) {
     if (poll(list, 2, static_cast<int>(std::min<int64_t>(left, 1'000))) < 0 && errno != EINTR) return End::stopped;
     if (list[1].revents != 0) open = listen_to(run.output.get(), printed);
     if (list[0].revents == 0) continue;
-    while (open && printed.size() < kMostOutput && poll(&list[1], 1, 0) > 0 && list[1].revents != 0) open = listen_to(run.output.get(), printed);
+    while (open && printed.size() < kMostOutput && poll(&list[1], 1, 0) > 0 && list[1].revents != 0)
+      open = listen_to(run.output.get(), printed);
     return End::exited;
   }
 }
@@ -153,9 +163,18 @@ std::optional<Report> start(Run& run, const std::string& command, const User& us
 }  // namespace
 
 std::vector<std::string> command_environment(const User& user, const Delivery& delivery) {
-  return {"PATH=/usr/bin:/bin", "LANG=C.UTF-8", "HOME=" + user.home, "SHELL=" + user.shell, "USER=" + user.name, "LOGNAME=" + user.name,
-          "SENDER=" + masked(delivery.sender), "RECIPIENT=" + masked(delivery.recipient), "ORIGINAL_RECIPIENT=" + masked(delivery.original),
-          "LOCAL=" + masked(delivery.local), "DOMAIN=" + masked(delivery.domain), "EXTENSION=" + masked(delivery.extension)};
+  return {"PATH=/usr/bin:/bin",
+          "LANG=C.UTF-8",
+          "HOME=" + user.home,
+          "SHELL=" + user.shell,
+          "USER=" + user.name,
+          "LOGNAME=" + user.name,
+          "SENDER=" + masked(delivery.sender),
+          "RECIPIENT=" + masked(delivery.recipient),
+          "ORIGINAL_RECIPIENT=" + masked(delivery.original),
+          "LOCAL=" + masked(delivery.local),
+          "DOMAIN=" + masked(delivery.domain),
+          "EXTENSION=" + masked(delivery.extension)};
 }
 
 Report judge_exit(int status, std::string_view output) {

@@ -20,7 +20,9 @@ bool good_extension(const std::string& extension) {
   return true;
 }
 
-Report unsafe(const std::string& path, const std::string& why) { return Report::of(451, 3, 5, path + " " + why); }
+Report unsafe(const std::string& path, const std::string& why) {
+  return Report::of(451, 3, 5, path + " " + why);
+}
 
 std::optional<Report> judge(const std::string& path, int fd, const User& user) {
   struct stat info {};
@@ -44,7 +46,9 @@ std::optional<Report> read_all(const std::string& path, int fd, std::string& out
   }
 }
 
-bool nothing_there(int error) { return error == ENOENT || error == ENOTDIR; }
+bool nothing_there(int error) {
+  return error == ENOENT || error == ENOTDIR;
+}
 
 Forward read_one(int home, const User& user, const std::string& name) {
   Forward out;
@@ -72,8 +76,10 @@ Forward read_forward(const User& user, const std::string& name, const std::strin
   Fd home(open(user.home.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!home && nothing_there(errno)) return out;
   struct stat info {};
-  if (!home || fstat(home.get(), &info) != 0) out.failure = failure_of(errno, "opening the home of '" + user.name + "'");
-  else if ((info.st_mode & S_IWOTH) && !(info.st_mode & S_ISVTX)) out.failure = unsafe("the home of '" + user.name + "'", "is writable for everybody");
+  if (!home || fstat(home.get(), &info) != 0)
+    out.failure = failure_of(errno, "opening the home of '" + user.name + "'");
+  else if ((info.st_mode & S_IWOTH) && !(info.st_mode & S_ISVTX))
+    out.failure = unsafe("the home of '" + user.name + "'", "is writable for everybody");
   if (out.failure) return out;
   if (good_extension(extension)) out = read_one(home.get(), user, name + "+" + extension);
   return out.found ? out : read_one(home.get(), user, name);

@@ -108,8 +108,13 @@ TEST_CASE("mailboxes that are something else are refused and left alone") {
   REQUIRE(mkfifo(rig.path("fifo").c_str(), 0600) == 0);
   rig.put("odd", "x", 0606);
   rig.put("exec", "x", 0700);
-  for (auto [name, why] : {std::pair("link", "symbolic link"), {"dangling", "symbolic link"}, {"hard", "hard links"}, {"directory", "is a directory"},
-                           {"fifo", "no regular file"}, {"odd", "odd permissions"}, {"exec", "odd permissions"}}) {
+  for (auto [name, why] : {std::pair("link", "symbolic link"),
+                           {"dangling", "symbolic link"},
+                           {"hard", "hard links"},
+                           {"directory", "is a directory"},
+                           {"fifo", "no regular file"},
+                           {"odd", "odd permissions"},
+                           {"exec", "odd permissions"}}) {
     Report report = rig.mailbox(name);
     CHECK_MESSAGE(report.smtp == 451, name);
     CHECK_MESSAGE(report.text.find(why) != std::string::npos, report.text);
@@ -217,8 +222,9 @@ TEST_CASE("commands: input, environment, exit codes, status in the output") {
   CHECK(rig.text("in").starts_with("From ann@a.test "));
   CHECK(rig.text("in").ends_with("Delivered-To: bob@b.test\nSubject: x\n\nhi\nFrom here on\n"));
   std::string environment = rig.text("env");
-  for (const char* row : {"PATH=/usr/bin:/bin\n", "SENDER=ann@a.test__rm___x_\n", "RECIPIENT=bob+x@b.test\n", "ORIGINAL_RECIPIENT=Bob@b.test\n", "USER=bob\n",
-                          "LOGNAME=bob\n", "SHELL=/bin/sh\n", "DOMAIN=b.test\n", "LOCAL=bob+x\n", "EXTENSION=x\n"})
+  for (const char* row :
+       {"PATH=/usr/bin:/bin\n", "SENDER=ann@a.test__rm___x_\n", "RECIPIENT=bob+x@b.test\n", "ORIGINAL_RECIPIENT=Bob@b.test\n", "USER=bob\n",
+        "LOGNAME=bob\n", "SHELL=/bin/sh\n", "DOMAIN=b.test\n", "LOCAL=bob+x\n", "EXTENSION=x\n"})
     CHECK_MESSAGE(environment.find(row) != std::string::npos, row);
   CHECK(rig.command("exit 0").smtp == 250);
   CHECK(rig.command("exit 75").smtp == 451);
@@ -254,7 +260,8 @@ TEST_CASE("options") {
   CHECK(options->aliases == std::vector<std::string>{"/a", "/b"});
   CHECK(options->time_limit == 5);
   CHECK(read_options({}, problem)->aliases == std::vector<std::string>{"/etc/aliases"});
-  for (const char* bad : {"--mailbox=/var/mail/all", "--mailbox=x/{user}", "--mailbox=/a/../{user}", "--what=1", "-v", "--time-limit=x", "--children=0", "--virtual-root=/x", "--aliases=x"}) {
+  for (const char* bad : {"--mailbox=/var/mail/all", "--mailbox=x/{user}", "--mailbox=/a/../{user}", "--what=1", "-v", "--time-limit=x",
+                          "--children=0", "--virtual-root=/x", "--aliases=x"}) {
     problem.clear();
     CHECK_MESSAGE(!read_options({bad}, problem), bad);
     CHECK_FALSE(problem.empty());

@@ -15,7 +15,9 @@ namespace local {
 
 namespace {
 
-Report failed(const std::string& doing) { return Report::of(451, 3, 0, doing + ": " + std::strerror(errno)); }
+Report failed(const std::string& doing) {
+  return Report::of(451, 3, 0, doing + ": " + std::strerror(errno));
+}
 
 bool take_groups(const User& user, gid_t more) {
   if (initgroups(user.name.c_str(), user.gid) != 0) return false;
@@ -48,7 +50,8 @@ std::optional<Report> become(const User& user, gid_t spool_group) {
     return Report::of(451, 3, 5, "this helper is no root and delivers to its own user only, not to '" + user.name + "'");
   }
   if (!take_groups(user, spool_group)) return failed("cannot take the groups of '" + user.name + "'");
-  if (setresgid(user.gid, user.gid, user.gid) != 0 || setresuid(user.uid, user.uid, user.uid) != 0) return failed("cannot become '" + user.name + "'");
+  if (setresgid(user.gid, user.gid, user.gid) != 0 || setresuid(user.uid, user.uid, user.uid) != 0)
+    return failed("cannot become '" + user.name + "'");
   if (!proven(user)) return Report::of(451, 3, 0, "could not become '" + user.name + "' for good");
   return std::nullopt;
 }

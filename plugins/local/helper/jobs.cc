@@ -1,5 +1,6 @@
-// forward: what a user's .forward says. mailbox: the user's mailbox, or the command in its place. pipe, file: something that an aliases file
-// or a .forward names, which is looked up there again, as the daemon's word is not enough. virtual: a mailbox of somebody who is no user.
+// forward: what a user's .forward says. mailbox: the user's mailbox, or the command in its place. pipe, file: something that an aliases
+// file or a .forward names, which is looked up there again, as the daemon's word is not enough. virtual: a mailbox of somebody who is no
+// user.
 #include "jobs.h"
 
 #include <fcntl.h>
@@ -10,17 +11,19 @@
 #include <algorithm>
 #include <charconv>
 
-#include "local/aliases.h"
 #include "command.h"
 #include "forward.h"
 #include "identity.h"
+#include "local/aliases.h"
 #include "mailbox.h"
 
 namespace local {
 
 namespace {
 
-Report refused(const std::string& text) { return Report::of(451, 3, 5, text); }
+Report refused(const std::string& text) {
+  return Report::of(451, 3, 5, text);
+}
 
 Fields answer_of(const Report& report) {
   Fields out;
@@ -37,10 +40,16 @@ std::string with_user(std::string path, const User& user) {
 class Job {
  public:
   Job(const HelperOptions& options, const Fields& request, int message, pid_t parent)
-      : options_(options), request_(request), parent_(parent),
+      : options_(options),
+        request_(request),
+        parent_(parent),
         message_(message, std::string(request.get("sender")), std::string(request.get("head"))) {
-    for (auto [name, member] : {std::pair("sender", &Delivery::sender), {"recipient", &Delivery::recipient}, {"original", &Delivery::original},
-                                {"local", &Delivery::local}, {"domain", &Delivery::domain}, {"extension", &Delivery::extension}})
+    for (auto [name, member] : {std::pair("sender", &Delivery::sender),
+                                {"recipient", &Delivery::recipient},
+                                {"original", &Delivery::original},
+                                {"local", &Delivery::local},
+                                {"domain", &Delivery::domain},
+                                {"extension", &Delivery::extension}})
       delivery_.*member = request.get(name);
   }
 
@@ -62,7 +71,8 @@ class Job {
     if (text.empty()) return false;
     timespec now{};
     clock_gettime(CLOCK_MONOTONIC, &now);
-    return std::from_chars(text.data(), text.data() + text.size(), until).ec != std::errc() || now.tv_sec * 1000 + now.tv_nsec / 1'000'000 > until;
+    return std::from_chars(text.data(), text.data() + text.size(), until).ec != std::errc() ||
+           now.tv_sec * 1000 + now.tv_nsec / 1'000'000 > until;
   }
   std::optional<Report> find(const std::string& name) { return take(find_user(options_.passwd, name), "user '" + name + "'"); }
   std::optional<Report> take(const UserAnswer& answer, const std::string& who) {
@@ -106,7 +116,8 @@ bool names(const std::vector<Target>& targets, bool command, std::string_view te
 }
 
 std::string target_text(const Target& target) {
-  return std::to_string(static_cast<int>(target.kind)) + ":" + (target.exact ? "1" : "0") + ":" + std::to_string(target.code) + ":" + target.text;
+  return std::to_string(static_cast<int>(target.kind)) + ":" + (target.exact ? "1" : "0") + ":" + std::to_string(target.code) + ":" +
+         target.text;
 }
 
 Fields Job::forward() {
@@ -161,7 +172,8 @@ std::optional<Report> Job::become_by_alias(bool command) {
   ssize_t got = pread(file.get(), octets.data(), octets.size(), 0);
   if (got < 0) return failure_of(errno, "reading " + path);
   octets.resize(static_cast<size_t>(got));
-  if (!Aliases::parse(octets).names(command ? Target::Kind::pipe : Target::Kind::file, text)) return refused(path + " does not name that any more");
+  if (!Aliases::parse(octets).names(command ? Target::Kind::pipe : Target::Kind::file, text))
+    return refused(path + " does not name that any more");
   UserAnswer who = info.st_uid == 0 ? find_user(options_.passwd, options_.default_user) : find_user(options_.passwd, info.st_uid);
   if (auto failed = take(who, info.st_uid == 0 ? "user '" + options_.default_user + "'" : "the owner of " + path)) return failed;
   return become_user();
@@ -171,7 +183,8 @@ std::optional<Report> Job::check_forward(bool command) {
   if (auto failed = become_named()) return failed;
   Forward found = read_forward(user_, options_.forward, delivery_.extension);
   if (found.failure) return found.failure;
-  if (!names(found.list.targets, command, request_.get("text"))) return refused("the .forward of '" + user_.name + "' does not name that any more");
+  if (!names(found.list.targets, command, request_.get("text")))
+    return refused("the .forward of '" + user_.name + "' does not name that any more");
   return std::nullopt;
 }
 

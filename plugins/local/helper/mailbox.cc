@@ -29,7 +29,9 @@ void pause_ms(long ms) {
 }
 
 // The administrator's to mend, so it waits.
-Report suspicious(const std::string& path, const std::string& why) { return Report::of(451, 2, 0, "mailbox " + path + " " + why); }
+Report suspicious(const std::string& path, const std::string& why) {
+  return Report::of(451, 2, 0, "mailbox " + path + " " + why);
+}
 
 class Mailbox {
  public:
@@ -99,7 +101,8 @@ std::optional<Report> Mailbox::open_file() {
 
 // Still the mailbox of that name, and not one that was moved away while we waited?
 bool Mailbox::same_file() const {
-  struct stat by_name {}, by_fd {};
+  struct stat by_name {
+  }, by_fd{};
   return fstatat(directory_.get(), name_.c_str(), &by_name, AT_SYMLINK_NOFOLLOW) == 0 && fstat(file_.get(), &by_fd) == 0 &&
          by_name.st_dev == by_fd.st_dev && by_name.st_ino == by_fd.st_ino;
 }
@@ -114,10 +117,12 @@ Mailbox::Lock Mailbox::dot_lock() {
   }
   if (errno == EACCES || errno == EROFS) return Lock::held;
   if (errno != EEXIST) return Lock::failed;
-  struct stat info {}, again {};
+  struct stat info {
+  }, again{};
   auto look = [&](struct stat& into) { return fstatat(directory_.get(), lock_name().c_str(), &into, AT_SYMLINK_NOFOLLOW) == 0; };
   bool stale = look(info) && S_ISREG(info.st_mode) && time(nullptr) - info.st_mtime > options_.stale_lock;
-  if (stale && look(again) && again.st_ino == info.st_ino && again.st_mtime == info.st_mtime) unlinkat(directory_.get(), lock_name().c_str(), 0);
+  if (stale && look(again) && again.st_ino == info.st_ino && again.st_mtime == info.st_mtime)
+    unlinkat(directory_.get(), lock_name().c_str(), 0);
   return Lock::busy;
 }
 
@@ -168,7 +173,8 @@ bool Mailbox::write_message(const Message& message, off_t end) {
 
 Report Mailbox::cut_back(off_t end) {
   Report out = failure_of(errno, "writing to " + path_);
-  if (ftruncate(file_.get(), end) != 0 || fsync(file_.get()) != 0) out.text += "; cutting it back failed too: " + std::string(std::strerror(errno));
+  if (ftruncate(file_.get(), end) != 0 || fsync(file_.get()) != 0)
+    out.text += "; cutting it back failed too: " + std::string(std::strerror(errno));
   return out;
 }
 

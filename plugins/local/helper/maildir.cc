@@ -52,7 +52,8 @@ std::string fresh_name(const std::string& hostname) {
   timespec now{};
   clock_gettime(CLOCK_REALTIME, &now);
   char text[96];
-  std::snprintf(text, sizeof text, "%lld.M%06ldP%dQ%u.", static_cast<long long>(now.tv_sec), now.tv_nsec / 1000, getpid(), count.fetch_add(1));
+  std::snprintf(text, sizeof text, "%lld.M%06ldP%dQ%u.", static_cast<long long>(now.tv_sec), now.tv_nsec / 1000, getpid(),
+                count.fetch_add(1));
   return text + hostname;
 }
 
@@ -78,7 +79,8 @@ Report store_in_maildir(const std::string& root, const std::string& path, const 
   Fd file(openat(temporary.get(), name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
   if (!file) return failure_of(errno, "making a file in tmp");
   auto failed = fill(file.get(), message);
-  if (!failed && linkat(temporary.get(), name.c_str(), fresh.get(), name.c_str(), 0) != 0) failed = failure_of(errno, "moving the message in");
+  if (!failed && linkat(temporary.get(), name.c_str(), fresh.get(), name.c_str(), 0) != 0)
+    failed = failure_of(errno, "moving the message in");
   unlinkat(temporary.get(), name.c_str(), 0);
   if (!failed && fsync(fresh.get()) != 0) {
     failed = failure_of(errno, "making the delivery durable");

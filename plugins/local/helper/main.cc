@@ -34,6 +34,8 @@ int main(int argc, char** argv) {
     return EX_USAGE;
   }
   if (geteuid() != 0)
-    std::fprintf(stderr, "{\"level\":\"warning\",\"event\":\"local.unprivileged\",\"uid\":%u,\"text\":\"not root: delivers to this user only\"}\n", geteuid());
+    std::fprintf(stderr,
+                 "{\"level\":\"warning\",\"event\":\"local.unprivileged\",\"uid\":%u,\"text\":\"not root: delivers to this user only\"}\n",
+                 geteuid());
   return local::serve(*options, local::kDaemonSocket);
 }

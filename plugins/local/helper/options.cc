@@ -47,7 +47,8 @@ const std::vector<Row>& rows() {
       {"mailbox-command", "COMMAND  run as the user instead of writing the mailbox", text(&HelperOptions::mailbox_command)},
       {"forward", "NAME  file in the home that says where mail goes; empty: none (.forward)",
        [](HelperOptions& out, const std::string& value) { return out.forward = value, value.find('/') == value.npos; }},
-      {"default-user", "USER  runs commands and writes files that an aliases file of root names (nobody)", text(&HelperOptions::default_user)},
+      {"default-user", "USER  runs commands and writes files that an aliases file of root names (nobody)",
+       text(&HelperOptions::default_user)},
       {"aliases", "PATH  a file of aliases whose commands and files are allowed; may be given several times (/etc/aliases)",
        [](HelperOptions& out, const std::string& value) {
          if (!value.empty()) out.aliases.push_back(value);
