@@ -7,6 +7,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <climits>
 #include <cstdio>
@@ -119,6 +120,8 @@ int migrate_postfix_command(std::vector<std::string> arguments) {
   if (!migration) return complain(migration.error().text, EX_NOINPUT);
   if (Status written = write_all(*target, migration->files); !written) return complain(written.error().text, EX_CANTCREAT);
   for (const migrate::OutputFile& file : migration->files) std::printf("wrote %s/%s%s\n", target->c_str(), file.name.c_str(), file.secret ? " (secret)" : "");
+  bool secrets = std::any_of(migration->files.begin(), migration->files.end(), [](const migrate::OutputFile& file) { return file.secret; });
+  if (secrets && (geteuid() != 0 || !getpwnam("veredus"))) std::printf("%s: look at: the secret files must belong to the user veredus: chown veredus FILE\n", target->c_str());
   for (const migrate::Note& note : migration->notes) std::printf("%s\n", migrate::note_line(note).c_str());
   return check(*target);
 }

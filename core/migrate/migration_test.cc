@@ -85,7 +85,7 @@ const Snippet kSnippets[] = {
     {"inet_interfaces = 192.0.2.1, mx.a.test\n", "address: \"192.0.2.1:25\"", "write the addresses of mx.a.test into listeners"},
     {"inet_protocols = ipv4\n", "ip: ipv4_only", ""},
     {"home_mailbox = Maildir/\n", "--mailbox={home}/Maildir/", ""},
-    {"mailbox_command = /usr/bin/procmail -a \"$EXTENSION\"\n", "--mailbox-command=/usr/bin/procmail -a", "look at: mailbox_command"},
+    {"mailbox_command = /usr/bin/procmail -a \"$EXTENSION\"\n", "--mailbox-command=/usr/bin/procmail -a \\\"$EXTENSION\\\"", "look at: mailbox_command"},
     {"recipient_delimiter = -\n", "extension: \"-\"", ""},
     {"alias_maps = hash:/etc/aliases, hash:/etc/more\nalias_database = hash:/etc/aliases\n", "aliases: [\"/etc/aliases\", \"/etc/more\"]", ""},
     {"alias_maps = ldap:/etc/x\n", "", "is no text file"},

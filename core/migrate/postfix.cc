@@ -79,6 +79,13 @@ std::optional<Parameter> Postfix::take(std::string_view name) {
   return Parameter{found->first, std::string(trimmed(expand(found->second.value, 0))), found->second.at};
 }
 
+std::optional<Parameter> Postfix::take_as_written(std::string_view name) {
+  auto found = parameters_.find(name);
+  if (found == parameters_.end()) return std::nullopt;
+  taken_.emplace(name);
+  return found->second;
+}
+
 std::string Postfix::value(std::string_view name) const { return std::string(trimmed(expand(raw(name, 0), 0))); }
 
 std::string Postfix::expanded(std::string_view text) const { return std::string(trimmed(expand(text, 0))); }

@@ -28,6 +28,8 @@ class Postfix {
 
   // A parameter that is set, expanded; from then on it counts as dealt with.
   std::optional<Parameter> take(std::string_view name);
+  // The same as it stands, for values that are expanded when mail is delivered.
+  std::optional<Parameter> take_as_written(std::string_view name);
   bool is_set(std::string_view name) const { return parameters_.contains(name); }
   // Set or default, expanded; nothing is marked.
   std::string value(std::string_view name) const;

@@ -27,7 +27,7 @@ void take_aliases(Postfix& postfix, Draft& draft) {
 }
 
 void take_mailbox(Postfix& postfix, Draft& draft) {
-  auto command = postfix.take("mailbox_command");
+  auto command = postfix.take_as_written("mailbox_command");
   auto home = postfix.take("home_mailbox");
   auto directory = postfix.take("mail_spool_directory");
   if (command && !command->value.empty()) {
