@@ -30,6 +30,21 @@ def test_strangers_may_write_to_users_and_the_mailbox_is_as_it_should_be():
         assert daemon.count("bob") == 2 and daemon.count("carol") == 1
 
 
+def test_a_worker_without_rights_and_a_helper_with_them():
+    with LocalHost('both: bob, "|id -u > OUT"\n', core={"user": "nobody"}, start=False) as daemon:
+        out = os.path.join(daemon.dir, "out")
+        os.mkdir(out)
+        os.chmod(out, 0o777)
+        daemon.write_aliases(f'both: \\bob, "|id -u > {out}/id; cat > /dev/null"\n')
+        daemon.start()
+        status = open(f"/proc/{daemon.worker_pid()}/status", encoding="ascii").read()
+        assert "\nUid:\t65534\t" in status, status
+        mail(daemon, "both@host.test", "carol@host.test")
+        daemon.idle()
+        assert daemon.count("bob") == 1 and daemon.count("carol") == 1, daemon.tail()
+        assert open(os.path.join(out, "id"), encoding="ascii").read() == f"{USERS['nobody']}\n"
+
+
 def test_unknown_users_are_refused_and_other_domains_are_not_relayed():
     with LocalHost("gone: :fail: 5.1.6 moved away\nsoon: :defer: come back\nodd: error:553 5.1.8 not you\n") as daemon:
         with Smtp(daemon.port) as client:
