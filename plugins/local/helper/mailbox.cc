@@ -148,7 +148,7 @@ void Mailbox::unlock() {
 std::optional<Report> Mailbox::open_and_lock() {
   if (auto failed = open_directory()) return failed;
   const int64_t until = now_ms() + options_.lock_wait * 1000LL;
-  for (long wait = 20;; wait = std::min(wait * 2, 500L)) {
+  for (long wait = 2;; wait = std::min(wait * 3 / 2 + 1, 100L)) {
     if (!file_)
       if (auto failed = open_file()) return failed;
     Lock lock = lock_once();
@@ -161,7 +161,7 @@ std::optional<Report> Mailbox::open_and_lock() {
     if (lock == Lock::held) unlock();
     if (g_asked_to_end) return suspicious(path_, "is locked, and the helper ends");
     if (now_ms() >= until) return suspicious(path_, "is locked");
-    pause_ms(wait);
+    pause_ms(wait / 2 + (getpid() + wait) % (wait / 2 + 1));  // not all of those who wait at the same time
   }
 }
 

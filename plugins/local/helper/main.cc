@@ -2,6 +2,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sysexits.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -13,6 +14,19 @@ namespace {
 bool is_socket(int fd) {
   struct stat info {};
   return fstat(fd, &info) == 0 && S_ISSOCK(info.st_mode);
+}
+
+// A line of the daemon's log, which this process shares.
+void say_unprivileged() {
+  time_t now = time(nullptr);
+  tm parts{};
+  char when[32] = {};
+  gmtime_r(&now, &parts);
+  strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%S.000Z", &parts);
+  std::fprintf(stderr,
+               "{\"time\":\"%s\",\"level\":\"warning\",\"event\":\"local.unprivileged\",\"uid\":%u,\"reason\":\"not root: delivers to this "
+               "user only\"}\n",
+               when, geteuid());
 }
 
 }  // namespace
@@ -33,9 +47,6 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "veredus-local: descriptor 3 is no socket: this program is started by veredusd (core: helpers:)\n");
     return EX_USAGE;
   }
-  if (geteuid() != 0)
-    std::fprintf(stderr,
-                 "{\"level\":\"warning\",\"event\":\"local.unprivileged\",\"uid\":%u,\"text\":\"not root: delivers to this user only\"}\n",
-                 geteuid());
+  if (geteuid() != 0) say_unprivileged();
   return local::serve(*options, local::kDaemonSocket);
 }
