@@ -82,6 +82,23 @@ inline void check_hop(std::string_view text) {
     throw std::invalid_argument("'" + std::string(text) + "' is not a next hop (smtp://HOST[:25], mx, mx:DOMAIN, lmtp://HOST:PORT, lmtp:///PATH, plugin:NAME)");
 }
 
+/** "lmtp:[127.0.0.1]:8024", "lmtp:inet:host:24", "lmtp:unix:/path", "smtp:[host]:25", as other programs write transports (Mailman its map of
+ *  lists), in our form; anything else as it is. */
+inline std::string from_transport(std::string_view text) {
+  for (std::string_view scheme : {"lmtp:", "smtp:"}) {
+    if (!text.starts_with(scheme) || text.substr(scheme.size()).starts_with("//")) continue;
+    std::string_view rest = text.substr(scheme.size());
+    if (rest.starts_with("unix:/")) return "lmtp://" + std::string(rest.substr(5));
+    if (rest.starts_with("inet:")) return std::string(scheme) + "//" + std::string(rest.substr(5));
+    const size_t end = rest.find(']');
+    if (!rest.starts_with('[') || end == rest.npos) break;
+    std::string host(rest.substr(1, end - 1));
+    if (host.find(':') != host.npos) host = "[" + host + "]";
+    return std::string(scheme) + "//" + host + std::string(rest.substr(end + 1));
+  }
+  return std::string(text);
+}
+
 }  // namespace detail
 
 /** The same text without blanks. Throws std::invalid_argument. */
@@ -115,7 +132,7 @@ struct Target {
     const std::string_view rest = detail::stripped(text.substr(blank));
     if (word == "reject") return {5, {}, common::reply_text(rest.empty() ? "There is no such recipient here" : rest, '5', "1.1")};
     if (word == "defer") return {4, {}, common::reply_text(rest.empty() ? "This recipient takes no mail for now, try again later" : rest, '4', "2.1")};
-    return {0, next_hops(text), {}};
+    return {0, next_hops(detail::from_transport(text)), {}};
   }
 };
 

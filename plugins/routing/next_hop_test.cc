@@ -47,6 +47,15 @@ TEST_CASE("lists are bounded") {
   CHECK(read(longest).starts_with("refused: more than 32"));
 }
 
+TEST_CASE("transports as other programs write them in tables") {
+  CHECK(target("lmtp:[127.0.0.1]:8024") == "lmtp://127.0.0.1:8024");
+  CHECK(target("lmtp:[::1]:8024") == "lmtp://[::1]:8024");
+  CHECK(target("lmtp:inet:box.test:24") == "lmtp://box.test:24");
+  CHECK(target("lmtp:unix:/run/lmtp") == "lmtp:///run/lmtp");
+  CHECK(target("smtp:[a.test]") == "smtp://a.test");
+  for (const char* bad : {"lmtp:", "lmtp:[", "lmtp:[]:24", "lmtp:unix:run", "smtp:a.test", "lmtp:[a b]:24"}) CHECK_THROWS_AS((void)target(bad), std::invalid_argument);
+}
+
 TEST_CASE("values of tables") {
   CHECK(target(" smtp://a , mx") == "smtp://a,mx");
   CHECK(target("reject") == "5 5.1.1 There is no such recipient here");
