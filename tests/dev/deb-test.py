@@ -2,6 +2,7 @@
 and restarts between, upgrades, goes back, removes, purges. One line a step; exit 0 when all of them passed."""
 import glob
 import grp
+import json
 import os
 import pwd
 import re
@@ -61,6 +62,12 @@ def start():
     log = open("/var/log/veredus.log", "ab")
     DAEMONS.append(subprocess.Popen(["/usr/sbin/veredusd"], stdin=subprocess.DEVNULL, stdout=log, stderr=log))
     assert subprocess.run(["veredus", "status", "--wait", "20"], stdout=subprocess.DEVNULL, check=False).returncode == 0, f"not ready\n{log_tail()}"
+
+
+def worker_pid():
+    with open("/var/log/veredus.log", encoding="utf-8", errors="replace") as file:
+        events = [json.loads(line) for line in file if line.startswith("{") and line.endswith("}\n")]
+    return [event["pid"] for event in events if event.get("event") == "worker.started"][-1]
 
 
 def stop(number=signal.SIGTERM):
@@ -241,7 +248,7 @@ def killed_between():
     words = []
     for number in range(30):
         if number in (5, 15):
-            os.kill(int(re.findall(r'"event":"worker.started".*?"pid":(\d+)', open("/var/log/veredus.log", encoding="utf-8").read())[-1]), signal.SIGKILL)
+            os.kill(worker_pid(), signal.SIGKILL)
         if number == 22:
             stop(signal.SIGKILL)
         run("/usr/sbin/sendmail", "-i", "ann", user="bob", text=f"Subject: kill-{number}-\n\nx\n")
@@ -305,8 +312,8 @@ def purge_leaves_nothing():
     assert run("dpkg", "--audit") == ""
 
 
-STEPS = (replaces_exim, without_daemon, listens_on_loopback_only, command_lines, mailers, python_smtplib, git_send_email, sudo_mail, logwatch_mail, local_ways,
-         cron_and_at, queue_is_seen, killed_between, upgrade_and_back, plugin_goes_away, removal_keeps_mail, purge_leaves_nothing)
+STEPS = (replaces_exim, without_daemon, listens_on_loopback_only, command_lines, mailers, python_smtplib, git_send_email, sudo_mail, logwatch_mail, cron_and_at,
+         local_ways, queue_is_seen, killed_between, upgrade_and_back, plugin_goes_away, removal_keeps_mail, purge_leaves_nothing)
 
 
 def main():
