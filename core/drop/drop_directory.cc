@@ -20,6 +20,7 @@ namespace {
 
 constexpr Seconds kStale{3600};
 constexpr size_t kLongestName = 200;
+constexpr size_t kEnvelopeHead = 8192;   // what stands before the recipients is shorter
 constexpr size_t kMostEntries = 20'000;  // the rest comes with the next look
 constexpr off_t kLargest = static_cast<off_t>(VDROP_CONTENT + VDROP_CONTENT / 1000 + 16'000'000);
 
@@ -117,7 +118,23 @@ Result<std::vector<DropEntry>> DropDirectory::list(WallTime now) const {
   return out;
 }
 
-Result<DropFile> DropDirectory::read(const std::string& name) const {
+Result<std::vector<MessageId>> DropDirectory::promised(WallTime now) const {
+  auto entries = list(now);
+  if (!entries) return entries.error();
+  std::vector<MessageId> out;
+  for (const DropEntry& entry : *entries) {
+    if (entry.kind == DropEntry::Kind::claimed) out.push_back(entry.id);
+    if (entry.rest.empty()) continue;
+    auto head = read_at_most(entry.name, kEnvelopeHead);
+    auto id = head ? MessageId::parse(said_id(head->octets)) : std::nullopt;
+    if (id) out.push_back(*id);
+  }
+  return out;
+}
+
+Result<DropFile> DropDirectory::read(const std::string& name) const { return read_at_most(name, static_cast<size_t>(kLargest)); }
+
+Result<DropFile> DropDirectory::read_at_most(const std::string& name, size_t most) const {
   Descriptor directory(open_directory(path_));
   if (directory.get() < 0) return os_failure(path_);
   Descriptor file(openat(directory.get(), name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOCTTY));
@@ -128,7 +145,7 @@ Result<DropFile> DropDirectory::read(const std::string& name) const {
   if (!S_ISREG(info.st_mode)) return fail(Errc::corrupt, "it is no regular file");
   if (info.st_nlink != 1) return fail(Errc::corrupt, "it has several names");
   if (info.st_size > kLargest) return fail(Errc::corrupt, "it is too large");
-  auto octets = read_all(file.get(), static_cast<size_t>(info.st_size));
+  auto octets = read_all(file.get(), std::min(static_cast<size_t>(info.st_size), most));
   if (!octets) return octets.error();
   return DropFile{info.st_uid, WallTime(Seconds(info.st_mtim.tv_sec)), std::move(*octets)};
 }

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/ids.h"
 #include "base/result.h"
+#include "drop/submission.h"
 
 namespace veredus {
 
@@ -33,11 +34,15 @@ class DropDirectory {
 
   // Everything there that wants attention, oldest first. Not found: an empty list.
   Result<std::vector<DropEntry>> list(WallTime now) const;
+  // Ids under which messages may have been stored: in the names of claimed files, and said in files.
+  Result<std::vector<MessageId>> promised(WallTime now) const;
   Result<DropFile> read(const std::string& name) const;  // corrupt: it is no file that veredus-drop can have written
   Status rename(const std::string& from, const std::string& to) const;
   Status remove(const std::string& name) const;
 
  private:
+  Result<DropFile> read_at_most(const std::string& name, size_t most) const;
+
   std::string path_;
 };
 

@@ -18,6 +18,8 @@ constexpr size_t kAtOnce = 8;
 constexpr Millis kFirstRest{5'000}, kLongestRest{900'000};
 constexpr Seconds kTalk{600};
 constexpr size_t kMostComplaints = 1000;
+constexpr Millis kStillWritten{600'000};
+constexpr size_t kMostYoung = 100'000;
 
 template <typename T>
 Task<Result<T>> on_pool(SessionContext& context, WorkPool& pool, std::function<Result<T>()> work) {
@@ -64,11 +66,18 @@ Task<void> DropPickup::run() {
     if (!watch_ || !watch_->watching()) watch_ = std::make_unique<DirectoryWatch>(loop(), directory_.path(), changed_);
     changed_.reset();
     co_await look();
-    co_await changed_.wait(Deadline::in(loop(), kLook));
+    co_await changed_.wait(next_look());
   }
 }
 
+Deadline DropPickup::next_look() {
+  Deadline out = Deadline::in(loop(), kLook);
+  for (const auto& [rest, until] : resting_) out = out.sooner(Deadline::in(loop(), std::max(Millis(50), std::chrono::duration_cast<Millis>(until.until - loop().now()))));
+  return out;
+}
+
 Task<void> DropPickup::look() {
+  finished_.clear();
   std::function<Result<std::vector<DropEntry>>()> list = [directory = directory_, now = loop().clock().wall()] { return directory.list(now); };
   auto entries = co_await on_pool(parts_.context, parts_.pool, std::move(list));
   if (!entries) co_return complain({}, entries.error());
@@ -86,7 +95,7 @@ Task<void> DropPickup::look() {
 
 bool DropPickup::waits(const DropEntry& entry) {
   const std::string& key = entry.rest.empty() ? entry.name : entry.rest;
-  if (in_hand_.contains(key)) return true;
+  if (in_hand_.contains(key) || finished_.contains(key)) return true;
   if (entry.rest.empty() && complained_.contains(entry.name)) return true;  // it could not be set aside
   auto rest = resting_.find(key);
   return rest != resting_.end() && loop().now() < rest->second.until;
@@ -104,6 +113,7 @@ Task<void> DropPickup::take(DropEntry entry) {
     else defer(key, done.error().text);
   }
   in_hand_.erase(key);
+  finished_.insert(key);
   room_.set();
 }
 
@@ -115,8 +125,8 @@ Task<Status> DropPickup::take_over(DropEntry entry) {
     Status claimed = directory_.rename(entry.name, name);
     if (!claimed) co_return complain(entry.name, claimed.error()), claimed;
   } else {
-    bool stored = co_await queued(id);
-    if (stored) co_return done(name, id, 0), Status();
+    bool known = co_await stored(id);
+    if (known) co_return done(name, id, 0), Status();
   }
   std::function<Result<DropFile>()> read = [directory = directory_, name] { return directory.read(name); };
   auto file = co_await on_pool(parts_.context, parts_.pool, std::move(read));
@@ -126,14 +136,31 @@ Task<Status> DropPickup::take_over(DropEntry entry) {
   if (!submission) co_return set_aside(name, submission.error().text), Status();
   file->octets = std::string();
   if (auto before = MessageId::parse(submission->id)) {
-    bool stored = co_await queued(*before);
-    if (stored) co_return done(name, *before, file->uid), Status();
+    bool known = co_await stored(*before);
+    if (known) co_return done(name, *before, file->uid), Status();
   }
   auto shared = std::make_shared<const Submission>(std::move(*submission));
   co_return co_await hand_over(std::move(name), id, std::move(shared), std::move(*file));
 }
 
-Task<bool> DropPickup::queued(MessageId id) {
+// A message that was stored is delivered soon after the start, and then the queue knows nothing of it any more. Who handed it in may still be
+// writing its file: so messages of the last minutes are remembered too.
+Task<void> DropPickup::remember_stored() {
+  std::function<Result<std::vector<MessageId>>()> read = [directory = directory_, now = loop().clock().wall()]() { return directory.promised(now); };
+  auto promised = co_await on_pool(parts_.context, parts_.pool, std::move(read));
+  for (MessageId id : promised ? *promised : std::vector<MessageId>()) {
+    bool known = co_await stored(id);
+    if (known) stored_.insert(id);
+  }
+  QueueFilter young;
+  young.younger_than = kStillWritten;
+  auto found = co_await parts_.context.queue.list(std::move(young), kMostYoung);
+  for (const StoredMessage& message : found)
+    if (message.envelope->origin.protocol == Protocol::local) stored_.insert(message.envelope->id);
+}
+
+Task<bool> DropPickup::stored(MessageId id) {
+  if (stored_.contains(id)) co_return true;
   QueueFilter filter;
   filter.ids = {id};
   auto found = co_await parts_.context.queue.list(std::move(filter), 1);
@@ -219,6 +246,7 @@ void DropPickup::defer(const std::string& rest, std::string_view reason) {
   Rest& resting = resting_[rest];
   resting.pause = resting.pause == Millis(0) ? kFirstRest : std::min(resting.pause * 2, kLongestRest);
   resting.until = loop().now() + resting.pause;
+  changed_.set();  // the next look is due sooner than was thought
   log().write(events::kDropDeferred, {{"file", rest}, {"reason", reason}, {"seconds", resting.pause / Millis(1000)}});
 }
 

@@ -31,6 +31,8 @@ class DropPickup {
  public:
   DropPickup(PickupParts parts, std::string directory);
 
+  // Before the queue delivers anything: which of the files here are messages that were stored when the daemon was last killed.
+  Task<void> remember_stored();
   void start() { tasks_.spawn(run()); }
   void stop();  // nothing more is begun; what is under way with a session is finished by it
   size_t taken() const { return taken_; }
@@ -43,12 +45,13 @@ class DropPickup {
 
   Task<void> run();
   Task<void> look();
+  Deadline next_look();
   bool waits(const DropEntry& entry);
   Task<void> take(DropEntry entry);
   Task<Status> take_over(DropEntry entry);
   Task<Status> hand_over(std::string name, MessageId id, std::shared_ptr<const Submission> submission, DropFile file);
   Task<Status> give_back(std::string name, MessageId id, std::shared_ptr<const Submission> submission, WallTime written, Reply reply, ReportKind kind);
-  Task<bool> queued(MessageId id);
+  Task<bool> stored(MessageId id);
   Task<HandIn::End> talk(std::unique_ptr<Stream> stream, std::shared_ptr<const Submission> submission, Reply& last);
   void defer(const std::string& rest, std::string_view reason);
   void done(const std::string& name, MessageId id, uint32_t uid);
@@ -62,8 +65,10 @@ class DropPickup {
   Event changed_, room_;
   std::unique_ptr<DirectoryWatch> watch_;
   std::set<std::string> in_hand_;      // files, by the part of their name that stays
+  std::set<std::string> finished_;     // since the directory was last listed, which may still show them
   std::map<std::string, Rest> resting_;
   std::set<std::string> complained_;   // each once
+  std::set<MessageId> stored_;         // in the spool when the daemon began
   size_t taken_ = 0;
   bool stopping_ = false;
   Scope tasks_;

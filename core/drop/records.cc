@@ -46,6 +46,17 @@ std::string encode_records(const Submission& submission) {
   return out;
 }
 
+std::string said_id(std::string_view octets) {
+  for (;;) {
+    char letter = 0;
+    size_t length = 0;
+    int head = vdrop_head(octets.data(), octets.size(), &letter, &length);
+    if (head <= 0 || octets.size() <= static_cast<size_t>(head) + length) return {};
+    if (letter == VDROP_ID) return std::string(octets.substr(static_cast<size_t>(head), length));
+    octets.remove_prefix(static_cast<size_t>(head) + length + 1);
+  }
+}
+
 Result<Submission> decode_records(std::string_view octets) {
   Submission out;
   vdrop_checker checker{};

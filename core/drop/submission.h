@@ -27,5 +27,6 @@ struct Submission {
 std::string encode_records(const Submission& submission);
 // What a file of the drop directory says, looked at record by record; the error says what is wrong with it.
 Result<Submission> decode_records(std::string_view octets);
+std::string said_id(std::string_view octets);  // Submission::id of records that may be cut off behind the envelope
 
 }  // namespace veredus

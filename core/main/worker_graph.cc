@@ -167,6 +167,8 @@ Task<void> WorkerGraph::live() {
     exit_code_ = failed(recovered.error());
   } else if (plugins && !signals_->stop_asked()) {
     co_await hold_suspects();
+    prepare_for_local_mail();
+    co_await pickup_->remember_stored();
     open_for_business();
     main_scope_.spawn(watch_certificates());
     while (!signals_->stop_asked()) {
@@ -216,12 +218,15 @@ void WorkerGraph::open_listeners() {
 }
 
 // On the queue's loop: sessions of programs of this host may ask for its list.
-void WorkerGraph::open_for_local_mail() {
+void WorkerGraph::prepare_for_local_mail() {
   WorkerLoop& first = *workers_[0];
   first.context.queue_line = [](const StoredMessage& message) { return message_line_json(message); };
-  door_ = std::make_unique<LocalDoor>(first.context, first.sessions, handed_.submit);
   PickupParts parts{first.context, first.sessions, pool_, *reporter_, [this](uint32_t uid) { return user_names_.of(uid); }};
   pickup_ = std::make_unique<DropPickup>(std::move(parts), settings_->drop);
+}
+
+void WorkerGraph::open_for_local_mail() {
+  door_ = std::make_unique<LocalDoor>(workers_[0]->context, workers_[0]->sessions, handed_.submit);
   pickup_->start();
 }
 

@@ -52,6 +52,7 @@ class WorkerGraph {
   Task<void> hold_suspects();
   void open_for_business();
   void open_listeners();
+  void prepare_for_local_mail();
   void open_for_local_mail();
   void accepted(size_t listener, int fd, Endpoint peer);
   void note_stress();
