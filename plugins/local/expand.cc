@@ -157,6 +157,7 @@ class Walk {
   // Commands and files are not taken from a list: who writes it need not be who may run things.
   void include(const std::string& path, const std::string& owner) {
     std::string text, why;
+    if (chain_.empty()) return problem("':include:" + path.substr(0, 80) + "': lists stand in aliases only");
     if (chain_.size() >= kDeepest) return void(out.too_many = true);
     std::string key = ":include:" + path;
     if (in_chain(key)) return void(looped_ = true);

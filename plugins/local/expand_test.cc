@@ -133,9 +133,10 @@ TEST_CASE("when users cannot be looked up it is tried later") {
   CHECK(rig.at("team") == "later");
 }
 
-TEST_CASE("values of virtual tables: no commands and files") {
+TEST_CASE("values of virtual tables: no commands, files and lists") {
   Rig rig("");
-  CHECK(Rig::text(expand_targets(parse_targets("bob, x@else.test, |cat, /tmp/x"), rig.world)) == "user bob, address x@else.test");
+  rig.files["/l"] = "carol";
+  CHECK(Rig::text(expand_targets(parse_targets("bob, x@else.test, |cat, /tmp/x, :include:/l"), rig.world)) == "user bob, address x@else.test");
 }
 
 TEST_CASE("fields come back as they were, and nonsense does not") {

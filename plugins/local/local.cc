@@ -52,7 +52,7 @@ constexpr vrd_setting kSettings[] = {
 };
 constexpr vrd::Hook kHooks[] = {
     vrd::co_hook<&Local::Shard::on_rcpt, 30'000>(VRD_STAGE_RCPT),
-    vrd::co_hook<&Local::Shard::on_route, 90'000>(VRD_STAGE_ROUTE, {.may = VRD_MAY_ROUTE}),
+    vrd::hook<&Local::Shard::on_route>(VRD_STAGE_ROUTE, {.may = VRD_MAY_ROUTE}),
 };
 
 }  // namespace

@@ -8,7 +8,7 @@ namespace local {
 namespace {
 
 using namespace std::chrono_literals;
-constexpr auto kTablePatience = 10s, kForwardPatience = 60s;
+constexpr auto kTablePatience = 10s, kForwardPatience = 60s, kRoutePatience = 90s;
 
 int64_t now_ms() {
   timespec now{};
@@ -181,14 +181,24 @@ vrd::Task<bool> Local::Shard::goes_to_mailbox(std::string local_part, std::strin
 }
 
 // With a mailbox_transport whoever has a mailbox only goes there at once; what cannot be told now is found out at the delivery.
-vrd::Task<vrd::Verdict> Local::Shard::on_route(vrd::CoCall call) {
+vrd::Verdict Local::Shard::on_route(vrd::Call& call) {
+  bool chosen = plugin.options.transport.empty() || !call.text(VRD_ATTR_RECIPIENT_NEXT_HOP).empty();
+  if (chosen || !plugin.options.is_local(call.text(VRD_ATTR_RECIPIENT_DOMAIN))) return vrd::next();
+  auto index = static_cast<uint32_t>(call.number(VRD_ATTR_RECIPIENT_INDEX));
+  if (call.text(VRD_ATTR_STREAM) == kTransportStream) {
+    call.edits().set_route(index, plugin.options.transport);
+    return vrd::next();
+  }
   std::string domain(call.text(VRD_ATTR_RECIPIENT_DOMAIN)), local_part(call.text(VRD_ATTR_RECIPIENT_LOCAL));
-  bool chosen = !call.text(VRD_ATTR_RECIPIENT_NEXT_HOP).empty();
-  if (plugin.options.transport.empty() || chosen || !plugin.options.is_local(domain)) co_return vrd::next();
-  bool direct = call.text(VRD_ATTR_STREAM) == kTransportStream;
-  if (!direct) direct = co_await goes_to_mailbox(local_part, domain);
-  if (direct) call.edits().set_route(static_cast<uint32_t>(call.number(VRD_ATTR_RECIPIENT_INDEX)), plugin.options.transport, "");
-  co_return vrd::next();
+  tasks_.spawn(choose_route(std::move(local_part), std::move(domain), index, call.defer(kRoutePatience)));
+  return vrd::later();
+}
+
+vrd::Task<void> Local::Shard::choose_route(std::string local_part, std::string domain, uint32_t index, vrd::Pending pending) {
+  bool direct = co_await goes_to_mailbox(std::move(local_part), std::move(domain));
+  vrd::OwnEdits edits = pending.edits();
+  if (direct) edits.set_route(index, plugin.options.transport);
+  pending.answer(vrd::next(), std::move(edits));
 }
 
 }  // namespace local

@@ -67,7 +67,7 @@ class Local::Shard : public vrd::ShardOf<Local>, public vrd::DeliverProvider {
   explicit Shard(const vrd::ShardSetup<Local>& setup) : ShardOf(setup), tasks_(host) {}
 
   vrd::Task<vrd::Verdict> on_rcpt(vrd::CoCall call);
-  vrd::Task<vrd::Verdict> on_route(vrd::CoCall call);
+  vrd::Verdict on_route(vrd::Call& call);
   void deliver(const vrd::View& message, std::span<const uint32_t> recipients, std::string_view argument,
                vrd::DeliverAnswer answer) override;
 
@@ -92,6 +92,7 @@ class Local::Shard : public vrd::ShardOf<Local>, public vrd::DeliverProvider {
   vrd::Task<std::vector<Step>> steps_of_user(std::shared_ptr<const Recipient> to, Item item);
   void add_forward_target(const Recipient& to, const Step& own, const Target& target, std::vector<Step>& out) const;
   void add_item(const Recipient& to, Item item, std::vector<Step>& out) const;
+  vrd::Task<void> choose_route(std::string local_part, std::string domain, uint32_t index, vrd::Pending pending);
   vrd::Task<bool> goes_to_mailbox(std::string local_part, std::string domain);
   Step mailbox_step(const Recipient& to, const Item& item) const;
   std::string with_domain(const Recipient& to, const std::string& name) const;
