@@ -45,12 +45,23 @@ void take_mailbox(Postfix& postfix, Draft& draft) {
   if (auto user = postfix.take("default_privs"); user && user->value != "nobody") option(draft, "--default-user=" + user->value, user->at);
 }
 
-void take_transport(Postfix& postfix) {
+// True: it is LMTP, and said.
+bool take_lmtp(Postfix& postfix, Draft& draft, const Parameter& set) {
+  size_t colon = set.value.find(':');
+  if (colon == std::string::npos || kind_of_transport(postfix, set.value.substr(0, colon)) != "lmtp") return false;
+  Hop hop = read_hop(set.value.substr(colon + 1), true, postfix.value("queue_directory"));
+  if (hop.to.empty()) return false;
+  draft.local.settings.push_back({"mailbox_transport", yaml_text(hop.to), set.at});
+  if (hop.to.starts_with("lmtp://" + postfix.value("queue_directory")))
+    postfix.look(set.at, "mailbox_transport: " + hop.to + " lies in the directory of Postfix: give the mailbox server another socket, readable for the user veredus, and change the setting");
+  return true;
+}
+
+void take_transport(Postfix& postfix, Draft& draft) {
   auto set = postfix.take("mailbox_transport");
-  if (set && !set->value.empty())
+  if (set && !set->value.empty() && !take_lmtp(postfix, draft, *set))
     postfix.untranslated(set->at, "mailbox_transport = " + printable(set->value, 80) +
-                                      ": aliases and .forward before another transport. Without aliases, a route does it: "
-                                      "routes: [{ match: DOMAIN, to: [\"lmtp:///PATH\"] }]; or name a command by --mailbox-command of veredus-local");
+                                      ": only LMTP can stand in mailbox_transport of the plugin local; name a command by --mailbox-command of veredus-local");
   if (auto other = postfix.take("fallback_transport"); other && !other->value.empty())
     postfix.untranslated(other->at, "fallback_transport: mail for unknown users is refused here when it arrives");
   if (auto other = postfix.take("luser_relay"); other && !other->value.empty())
@@ -179,7 +190,7 @@ void take_virtual_mailboxes(Postfix& postfix, Draft& draft) {
 void translate_local(Postfix& postfix, Draft& draft) {
   take_aliases(postfix, draft);
   take_mailbox(postfix, draft);
-  take_transport(postfix);
+  take_transport(postfix, draft);
   take_names(postfix, draft);
   take_virtual_mailboxes(postfix, draft);
   take_virtual_aliases(postfix, draft);
