@@ -231,5 +231,37 @@ def test_a_signal_before_the_end_leaves_nothing():
         assert not host.events("message.accepted") and host.dropped()["new"] == [] and sink.count() == 0
 
 
+def interrupted(host, count, longest):
+    """Addresses whose sendmail was sent a signal at some moment of its life, by what it said in the end."""
+    said = {True: [], False: []}
+    for number in range(count):
+        address = f"s{number}@far.test"
+        process = subprocess.Popen([os.path.join(host.bin, "sendmail"), "-i", address], stdin=subprocess.PIPE, stderr=subprocess.DEVNULL, env=host.little)
+        process.stdin.write(b"Subject: x\n\nx\n")
+        process.stdin.close()
+        until = time.monotonic() + longest * number / count
+        while time.monotonic() < until:
+            pass
+        process.send_signal((signal.SIGTERM, signal.SIGINT, signal.SIGHUP)[number % 3])
+        said[process.wait(20) == 0].append(address)
+    return said
+
+
+def test_a_signal_at_any_moment():
+    with Sink() as sink, Host(sink) as host:
+        began = time.monotonic()
+        host.sendmail("first@far.test", stdin="x\n")
+        longest = 1.5 * (time.monotonic() - began)
+        said = interrupted(host, 60, longest)
+        host.wait_empty()
+        wait_until(lambda: sink.count() >= len(said[True]) + 1, 10, "messages")
+        assert sorted(r for m in sink.arrivals() for r in m.recipients) == sorted(said[True] + ["first@far.test"])
+        assert said[True] and said[False], said
+        host.stop()
+        down = interrupted(host, 60, longest)
+        assert len(host.dropped()["new"]) == len(down[True]) and not host.dropped()["tmp"], (down, host.dropped())
+        assert down[True] and down[False], down
+
+
 if __name__ == "__main__":
     run_tests(globals())
