@@ -89,7 +89,7 @@ def packages(where="/packages"):
 
 
 def install(names, *options):
-    return run("apt-get", "install", "-y", "--no-download", "--no-install-recommends", *options, *names)
+    return run("apt-get", "install", "-y", "--no-install-recommends", *options, *names)
 
 
 def installed(name):

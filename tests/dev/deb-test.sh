@@ -4,7 +4,7 @@
 set -euo pipefail
 . tests/dev/common.sh
 top=$PWD/build-deb base=$PWD/build-deb/base.tar root=$PWD/build-deb/root
-PROGRAMS="exim4-daemon-light cron bsd-mailx s-nail mutt git git-email php-cli python3-minimal python3 logwatch at sudo procmail iproute2 procps rmail- libnet-smtp-ssl-perl"
+PROGRAMS="exim4-daemon-light cron bsd-mailx s-nail mutt git git-email libmailtools-perl php-cli python3-minimal python3 logwatch at sudo procmail iproute2 procps rmail- libnet-smtp-ssl-perl"
 
 skip() { echo "skip deb test: $*"; echo "0 passed, 0 failed, 1 skipped"; exit 0; }
 
