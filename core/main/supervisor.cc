@@ -45,6 +45,7 @@ Status make_directory(const std::string& path, mode_t mode, bool change_user, ui
     if (mkdir(path.substr(0, slash).c_str(), 0755) != 0 && errno != EEXIST) return os_failure("cannot create " + path.substr(0, slash));
   bool made = mkdir(path.c_str(), mode) == 0;
   if (!made && errno != EEXIST) return os_failure("cannot create " + path);
+  if (made && chmod(path.c_str(), mode) != 0) return os_failure("cannot create " + path);  // whatever the umask is
   if (made && change_user && chown(path.c_str(), uid, gid) != 0) return os_failure("cannot give " + path + " to the worker's user");
   return {};
 }

@@ -206,7 +206,7 @@ int run_online(Invocation call) {
 
 // By the name that was called, or `veredus [--conf DIR] sendmail ...`: what follows is theirs, whatever it looks like.
 std::optional<int> run_as_mail_program(int argc, char** argv) {
-  const char* from_environment = std::getenv("VEREDUS_CONF");
+  const char* from_environment = secure_getenv("VEREDUS_CONF");
   std::string conf = from_environment ? from_environment : "/etc/veredus/conf.d";
   auto base = [](std::string_view path) { return std::string(path.substr(path.rfind('/') + 1)); };
   int first = 0;

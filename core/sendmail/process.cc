@@ -156,11 +156,18 @@ std::string own_path() {
   return size > 0 ? std::string(path, static_cast<size_t>(size)) : std::string();
 }
 
-std::string drop_program() {
-  if (const char* given = std::getenv("VEREDUS_DROP")) return given;
+// Never relative to the directory we are in: that is the caller's choice.
+std::string beside_own(const std::string& name) {
   std::string here = own_path();
-  std::string built = here.substr(0, here.rfind('/') + 1) + "../drop/veredus-drop";
-  return access(built.c_str(), X_OK) == 0 ? built : VEREDUS_DROP_PROGRAM;
+  if (!here.ends_with("/core/main/veredus")) return {};
+  std::string path = here.substr(0, here.rfind('/') + 1) + name;
+  return access(path.c_str(), X_OK) == 0 ? path : std::string();
+}
+
+std::string drop_program() {
+  if (const char* given = secure_getenv("VEREDUS_DROP")) return given;
+  std::string built = beside_own("../drop/veredus-drop");
+  return built.empty() ? VEREDUS_DROP_PROGRAM : built;
 }
 
 }  // namespace veredus

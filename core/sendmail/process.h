@@ -27,8 +27,9 @@ struct Ran {
   std::string output;
 };
 Ran run_program(const std::string& path, const std::vector<std::string>& words, const std::string* input, bool capture);
-std::string own_path();  // of this executable
-// veredus-drop: VEREDUS_DROP of the environment, beside the build's own program, else where it is installed.
+std::string own_path();  // of this executable; empty when it cannot be told
+std::string beside_own(const std::string& name);  // a program of the same build; empty when this is an installed one
+// veredus-drop: VEREDUS_DROP of the environment (unless rights were gained by who called), beside the build's own program, else where it is installed.
 std::string drop_program();
 
 }  // namespace veredus

@@ -170,8 +170,8 @@ int daemon(const SendmailCall& call, const Places& places) {
   Door door;
   if (door.open(places.submit)) return std::puts("veredusd runs already") < 0 ? EX_IOERR : EX_OK;
   if (!call.foreground) return complain("the service manager starts the daemon: systemctl start veredus; or use -bD", EX_USAGE);
-  std::string here = own_path(), program = here.substr(0, here.rfind('/') + 1) + "veredusd";
-  if (access(program.c_str(), X_OK) != 0) program = VEREDUS_DAEMON_PROGRAM;
+  std::string program = beside_own("veredusd");
+  if (program.empty()) program = VEREDUS_DAEMON_PROGRAM;
   execl(program.c_str(), "veredusd", "--conf", places.conf.c_str(), static_cast<char*>(nullptr));
   return complain(program + " cannot be started", EX_OSERR);
 }

@@ -231,6 +231,23 @@ def test_a_signal_before_the_end_leaves_nothing():
         assert not host.events("message.accepted") and host.dropped()["new"] == [] and sink.count() == 0
 
 
+def test_everybody_can_reach_the_socket_whatever_the_umask():
+    if not is_root():
+        raise Skip("needs root")
+    before = os.umask(0o077)
+    try:
+        with Sink() as sink, Host(sink) as host:
+            os.umask(before)
+            for path in (host.dir, host.conf, host.bin):
+                os.chmod(path, 0o755)
+            for name in os.listdir(host.conf):
+                os.chmod(os.path.join(host.conf, name), 0o644)
+            host.sendmail("a@far.test", stdin="x\n", user=ORDINARY)
+            assert sink.wait(1)[0].recipients == ["a@far.test"] and not host.dropped()["new"]
+    finally:
+        os.umask(before)
+
+
 def interrupted(host, count, longest):
     """Addresses whose sendmail was sent a signal at some moment of its life, by what it said in the end."""
     said = {True: [], False: []}
