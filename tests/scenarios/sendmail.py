@@ -188,6 +188,13 @@ def test_the_queue():
         assert b"already" in host.sendmail("-bd").stdout
         if is_root():
             host.sendmail("-q", user=ORDINARY, code=77)
+        host.stop()
+        assert b"a@far.test" in host.call("mailq").stdout  # who may read the spool does not need the daemon
+        if is_root():
+            host.call("mailq", user=ORDINARY, code=69)
+        assert host.sendmail("-bs", stdin="QUIT\n", code=69).stdout.startswith(b"421 ")
+        host.sendmail("-bv", "a@far.test", code=69)
+        host.start()
         host.cmd("queue", "delete", "--older", "0s")
     host = Host(start=False)
     try:
