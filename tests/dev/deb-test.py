@@ -102,7 +102,7 @@ def prepare():
     run("ip", "link", "set", "lo", "up")
     socket.sethostname("host.example.test")
     with open("/etc/hosts", "w", encoding="ascii") as file:
-        file.write("127.0.0.1 localhost host.example.test host\n::1 localhost\n")
+        file.write("127.0.0.1 localhost\n127.0.1.1 host.example.test host\n::1 localhost\n")
     for user in ("ann", "bob"):
         run("useradd", "-m", "-s", "/bin/sh", user)
     assert installed("exim4-daemon-light")
@@ -312,8 +312,30 @@ def purge_leaves_nothing():
     assert run("dpkg", "--audit") == ""
 
 
+def fresh_host():
+    for path in ("/etc/mailname", "/etc/aliases"):
+        os.unlink(path)
+    install(packages())
+    assert open("/etc/mailname", encoding="ascii").read() == "host.example.test\n"
+    aliases = open("/etc/aliases", encoding="ascii").read()
+    assert "\npostmaster: root\n" in aliases and "\nroot: ann\n" in aliases, aliases  # the user with the first number
+    start()
+    run("/usr/sbin/sendmail", "postmaster", text="Subject: to-a-fresh-postmaster\n\nx\n")
+    arrives("to-a-fresh-postmaster")
+    stop()
+    run("apt-get", "purge", "-y", *[os.path.basename(name).split("_")[0] for name in packages()])
+    assert not os.path.lexists(SPOOL)
+
+
+def exim_comes_back():
+    install(packages())
+    run("apt-get", "install", "-y", "--no-install-recommends", "exim4-daemon-light")
+    assert installed("exim4-daemon-light") and not installed("veredus") and run("dpkg", "--audit") == ""
+
+
 STEPS = (replaces_exim, without_daemon, listens_on_loopback_only, command_lines, mailers, python_smtplib, git_send_email, sudo_mail, logwatch_mail, cron_and_at,
-         local_ways, queue_is_seen, killed_between, upgrade_and_back, plugin_goes_away, removal_keeps_mail, purge_leaves_nothing)
+         local_ways, queue_is_seen, killed_between, upgrade_and_back, plugin_goes_away, removal_keeps_mail, purge_leaves_nothing,
+         fresh_host, exim_comes_back)
 
 
 def main():
