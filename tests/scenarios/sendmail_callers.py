@@ -10,8 +10,9 @@ import sys
 import textwrap
 from email.message import EmailMessage
 
+from lib_local import LocalHost, needs_root
 from lib_sendmail import *  # noqa: F401,F403
-from lib_sendmail import Host, ORDINARY
+from lib_sendmail import DROP, Host
 
 PLAIN = "Subject: report\n\nline\n"
 # name, words, standard input, recipients
@@ -137,6 +138,34 @@ def test_many_at_once_while_workers_die():
         for message in sink.arrivals():
             ids.setdefault(message.recipients[0], set()).add(next(line for line in message.header.split("\r\n") if line.startswith("Message-ID")))
         assert all(len(found) == 1 for found in ids.values()), {to: found for to, found in ids.items() if len(found) > 1}
+
+
+def test_users_of_this_host():
+    needs_root()
+    with LocalHost(aliases="root: bob\nteam: bob, carol\n", core={"origin": "host.test"}) as host:
+        links = os.path.join(host.dir, "bin")
+        os.mkdir(links)
+        os.symlink(VEREDUS, os.path.join(links, "sendmail"))
+
+        def sendmail(*words, text):
+            done = subprocess.run([os.path.join(links, "sendmail"), *words], input=text, env={"VEREDUS_CONF": host.conf, "VEREDUS_DROP": DROP}, capture_output=True,
+                                  timeout=30, check=False)
+            assert done.returncode == 0, done
+
+        def mailbox(user):
+            path = os.path.join(host.mail, user)
+            return open(path, "rb").read() if os.path.exists(path) else b""
+
+        sendmail("-FCronDaemon", "-i", "-oem", "root", text=b"From: root (Cron Daemon)\nTo: root\nSubject: Cron\n\n.\nout\n")
+        wait_until(lambda: b"out" in mailbox("bob"), 15, lambda: host.tail())
+        assert b"\nTo: root@host.test\n" in mailbox("bob") and b"\n.\nout\n" in mailbox("bob")
+        host.stop()
+        sendmail("-t", "-fbob", text=b"To: team, nosuchuser\nSubject: later\n\nwhile down\n")
+        host.start()
+        wait_until(lambda: b"while down" in mailbox("carol"), 15, lambda: host.tail())
+        wait_until(lambda: b"nosuchuser@host.test" in mailbox("bob") and b"5.1.1" in mailbox("bob"), 15, lambda: host.tail())
+        assert mailbox("carol").count(b"Subject: later") == 1
+        host.wait_empty()
 
 
 if __name__ == "__main__":
