@@ -14,7 +14,7 @@
   X(CLIENT_PORT, 11, "client.port", NUMBER, CONNECT, 0, "port of the client")                                                         \
   X(CLIENT_NAME, 12, "client.name", TEXT, CONNECT, 0, "verified PTR name of the client, if asked for")                                \
   X(LISTENER_ADDRESS, 20, "listener.address", TEXT, CONNECT, 0, "address of the listener: 127.0.0.1:2525")                            \
-  X(LISTENER_ROLE, 21, "listener.role", TEXT, CONNECT, 0, "mx, submission, relay or lmtp; on loops")                                  \
+  X(LISTENER_ROLE, 21, "listener.role", TEXT, CONNECT, 0, "mx, submission, relay, lmtp or local; on loops")                                  \
   X(PROTOCOL, 22, "protocol", TEXT, HELO, 0, "SMTP, ESMTP, LMTP, local or internal")                                                  \
   X(HELO, 30, "helo", TEXT, HELO, 0, "name that the client gave")                                                                     \
   X(TLS_VERSION, 40, "tls.version", TEXT, TLS_DONE, 0, "TLS1.3; none when clear")                                                     \
