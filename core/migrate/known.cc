@@ -19,14 +19,14 @@ const std::set<std::string_view> kNothing = {
     "smtpd_tls_dh512_param_file", "smtpd_tls_eecdh_grade", "tls_random_source", "tls_ssl_options", "maillog_file", "maillog_file_prefixes", "syslog_facility", "syslog_name", "mail_name",
     "smtpd_banner", "smtpd_error_sleep_time", "smtpd_soft_error_limit", "unknown_local_recipient_reject_code", "unverified_recipient_reject_code", "invalid_hostname_reject_code", "non_fqdn_reject_code",
     "access_map_reject_code", "maps_rbl_reject_code", "relay_domains_reject_code", "unknown_address_reject_code", "unknown_client_reject_code", "unknown_hostname_reject_code", "swap_bangpath",
-    "allow_percent_hack", "allow_mail_to_commands", "allow_mail_to_files", "owner_request_special", "expand_owner_alias", "alternate_config_directories", "process_id_directory", "import_environment",
-    "export_environment", "ipc_timeout", "max_idle", "max_use", "qmgr_message_active_limit", "qmgr_message_recipient_limit", "in_flow_delay", "line_length_limit", "smtpd_sasl_local_domain",
+    "allow_percent_hack", "owner_request_special", "expand_owner_alias", "alternate_config_directories", "process_id_directory", "import_environment",
+    "export_environment", "ipc_timeout", "max_idle", "max_use", "qmgr_message_active_limit", "qmgr_message_recipient_limit", "in_flow_delay", "line_length_limit",
     "smtpd_sasl_security_options", "smtpd_sasl_tls_security_options", "smtpd_sasl_authenticated_header", "broken_sasl_auth_clients", "smtpd_forbid_bare_newline", "smtpd_forbid_bare_newline_exclusions",
     "smtpd_forbid_unauth_pipelining", "smtpd_data_restrictions_class", "strict_mailbox_ownership", "mailbox_delivery_lock", "virtual_mailbox_lock", "deliver_lock_attempts", "deliver_lock_delay",
-    "stale_lock_time", "fork_attempts", "fork_delay", "require_home_directory", "local_destination_concurrency_limit", "local_destination_recipient_limit", "virtual_mailbox_limit", "show_user_unknown_table_name",
+    "fork_attempts", "fork_delay", "local_destination_concurrency_limit", "local_destination_recipient_limit", "virtual_mailbox_limit", "show_user_unknown_table_name",
     "smtputf8_enable", "enable_long_queue_ids", "address_verify_map", "proxy_read_maps", "proxy_write_maps", "smtp_sasl_auth_soft_bounce", "lmtp_sasl_auth_enable", "smtp_tls_connection_reuse",
     "postscreen_greet_action", "postscreen_greet_wait", "postscreen_cache_map", "smtpd_upstream_proxy_protocol", "postscreen_upstream_proxy_protocol", "smtpd_upstream_proxy_timeout",
-    "smtpd_client_event_limit_exceptions", "smtpd_discard_ehlo_keywords", "disable_dns_lookups", "ignore_mx_lookup_error", "smtpd_proxy_timeout", "milter_protocol", "milter_default_action", "smtp_pix_workarounds",
+    "ignore_mx_lookup_error", "smtpd_proxy_timeout", "milter_protocol", "milter_default_action", "smtp_pix_workarounds",
     "forward_expansion_filter", "multi_instance_enable", "multi_instance_name", "multi_instance_group", "smtp_destination_rate_delay_default", "bounce_size_limit", "lock_delay"};
 
 struct Replaced {
@@ -35,6 +35,14 @@ struct Replaced {
 constexpr Replaced kReplaced[] = {
     {"smtpd_milters", "milters are not spoken to yet; for opendkim, opendmarc and policies there are the plugins dkim, dmarc, arc and spf"},
     {"non_smtpd_milters", "milters are not spoken to yet; the plugins see mail from this host too"},
+    {"smtpd_discard_ehlo_keywords", "all extensions are offered to all clients"},
+    {"disable_dns_lookups", "routes to smtp://HOST ask for no mail exchangers, and hosts: names addresses without DNS"},
+    {"allow_mail_to_commands", "aliases files and .forward may name commands; see --forward and --aliases of veredus-local"},
+    {"allow_mail_to_files", "aliases files and .forward may name files; see --forward and --aliases of veredus-local"},
+    {"smtpd_client_event_limit_exceptions", "clients without limits are exempt_networks"},
+    {"smtpd_sasl_local_domain", "accounts are named as the client gives them"},
+    {"stale_lock_time", "see --stale-lock of veredus-local"},
+    {"require_home_directory", "a user without a home still has a mailbox"},
     {"content_filter", "mail is not passed through another server; a route to the filter and a listener of role relay for its way back do it"},
     {"smtpd_proxy_filter", "mail is not passed through another server before it is accepted"},
     {"header_checks", "the plugins header and access have rules on headers"},
