@@ -163,7 +163,8 @@ constexpr Setting kRows[] = {
      .member = at<&Settings::auth, &AuthSettings::unlisted_senders>(),
      .fallback = "allow",
      .choices = kUnlisted,
-     .doc = "Whether an authenticated client may send as an address that senders and sender_table do not have."},
+     .doc = "Whether an authenticated client may send as an address that senders and sender_table do not have. Programs "
+            "of this host always may."},
     {.name = "submission.hide_client",
      .type = Type::boolean,
      .member = at<&Settings::submission, &SubmissionSettings::hide_client>(),

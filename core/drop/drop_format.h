@@ -29,6 +29,7 @@ enum {
   VDROP_RETURN = 'D',    /* FULL or HDRS */
   VDROP_NOTIFY = 'Y',    /* NEVER, or a list of SUCCESS FAILURE DELAY */
   VDROP_GATEWAY = 'G',   /* empty: the header is left as it is */
+  VDROP_QUEUE = 'Q',     /* empty: the first attempt waits */
   VDROP_CWD = 'C',       /* directory the user was in */
   VDROP_SCRIPT = 'S',    /* script that sent it */
   VDROP_ID = 'I',        /* the daemon may have stored it already, under this id */

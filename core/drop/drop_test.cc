@@ -24,7 +24,7 @@ Submission whole() {
   out.envid = "id+2B1";
   out.dsn_return = "HDRS";
   out.notify = "SUCCESS,DELAY";
-  out.gateway = true;
+  out.gateway = out.queue_only = true;
   out.cwd = "/srv";
   out.script = "cron.daily";
   out.id = "0SC5DPXSW0000";
@@ -34,7 +34,7 @@ Submission whole() {
 
 bool same(const Submission& a, const Submission& b) {
   return a.sender == b.sender && a.recipients == b.recipients && a.name == b.name && a.body == b.body && a.envid == b.envid &&
-         a.dsn_return == b.dsn_return && a.notify == b.notify && a.gateway == b.gateway && a.cwd == b.cwd && a.script == b.script && a.id == b.id &&
+         a.dsn_return == b.dsn_return && a.notify == b.notify && a.gateway == b.gateway && a.queue_only == b.queue_only && a.cwd == b.cwd && a.script == b.script && a.id == b.id &&
          a.content == b.content;
 }
 
@@ -87,7 +87,7 @@ TEST_CASE("a file that is cut off anywhere, or changed, is no message") {
 TEST_CASE("each record is checked") {
   auto with = [](std::string_view record) { return problem("V1:1\nF0:\n" + std::string(record) + "R1:a\nM1:x\nZ0:\n"); };
   CHECK(with("") == "none");
-  CHECK(with("Q1:x\n") == "there is no such record");
+  CHECK(with("X1:x\n") == "there is no such record");
   CHECK(with("F1:x\n") == "a record comes twice");
   CHECK(with("R0:\n") == "a recipient is empty");
   CHECK(with("R3:a\nb\n") == "a record of the envelope holds a control character");
@@ -170,7 +170,7 @@ TEST_CASE("a submission is said with all that belongs to it") {
   HandIn dialogue(submission, true);
   std::string said = talk(dialogue, [](const std::string& line) { return reply(250, line.starts_with("MAIL") ? "Ok, id ABC" : "Ok"); });
   CHECK(said ==
-        "EHLO localhost\r\nXLOCAL name=Ann+20+2B cwd=/srv script=cron.daily gateway=yes errors=mail\r\n"
+        "EHLO localhost\r\nXLOCAL name=Ann+20+2B cwd=/srv script=cron.daily gateway=yes delivery=queue errors=mail\r\n"
         "MAIL FROM:<ann> BODY=8BITMIME RET=HDRS ENVID=id+2B1\r\nRCPT TO:<root> NOTIFY=SUCCESS,DELAY\r\nRCPT TO:<b@far.test> NOTIFY=SUCCESS,DELAY\r\n"
         "BDAT 3 LAST\r\nc\r\nQUIT\r\n");
   CHECK(dialogue.end() == HandIn::End::accepted);

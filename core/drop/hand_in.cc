@@ -35,6 +35,7 @@ std::string HandIn::opening() const {
   add_word(words, "cwd", submission_.cwd);
   add_word(words, "script", submission_.script);
   if (submission_.gateway) words += " gateway=yes";
+  if (submission_.queue_only) words += " delivery=queue";
   if (mail_errors_) words += " errors=mail";
   return "EHLO localhost\r\nXLOCAL" + words + "\r\n";
 }

@@ -24,6 +24,7 @@ void add(std::string& out, char letter, std::string_view octets) {
 void take(Submission& into, char letter, std::string_view octets) {
   if (letter == VDROP_RECIPIENT) into.recipients.emplace_back(octets);
   if (letter == VDROP_GATEWAY) into.gateway = true;
+  if (letter == VDROP_QUEUE) into.queue_only = true;
   if (letter == VDROP_CONTENT_PIECE) into.content.append(octets);
   for (const Text& text : kTexts)
     if (text.letter == letter) into.*text.member = octets;
@@ -38,6 +39,7 @@ std::string encode_records(const Submission& submission) {
   for (const Text& text : kTexts)
     if (text.letter == VDROP_SENDER || !(submission.*text.member).empty()) add(out, text.letter, submission.*text.member);
   if (submission.gateway) add(out, VDROP_GATEWAY, {});
+  if (submission.queue_only) add(out, VDROP_QUEUE, {});
   for (const std::string& recipient : submission.recipients) add(out, VDROP_RECIPIENT, recipient);
   std::string_view left = submission.content;
   for (; !left.empty(); left.remove_prefix(std::min<size_t>(left.size(), VDROP_LONGEST)))

@@ -19,6 +19,7 @@ struct Submission {
   std::string dsn_return;               // "FULL", "HDRS" or nothing
   std::string notify;                   // "NEVER", "SUCCESS,FAILURE" ... or nothing
   bool gateway = false;
+  bool queue_only = false;  // the first attempt waits
   std::string cwd, script;
   std::string id;       // the daemon may have stored the message already, under this id
   std::string content;  // lines end with CRLF

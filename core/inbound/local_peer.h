@@ -20,6 +20,7 @@ struct LocalPeer {
   std::string name;         // full name, for a From field that is missing
   std::string cwd, script;  // from where it was started, for who must find a hijacked account
   bool gateway = false;     // the header is left as it is
+  bool queue_only = false;  // the first attempt waits
   bool mail_errors = false;  // a refused recipient is reported to the sender; the message is accepted
   // Of the drop directory: the message's id, and what must be done between "durable" and "queued".
   MessageId id{};

@@ -35,7 +35,7 @@ const SenderSettings* entry_for(const std::vector<SenderSettings>& entries, std:
 
 }  // namespace
 
-Task<SenderRight> may_send_as(Loop& loop, SettingsPtr settings, TablePort* tables, std::string account, std::string sender) {
+Task<SenderRight> may_send_as(Loop& loop, SettingsPtr settings, TablePort* tables, std::string account, std::string sender, UnlistedSender unlisted) {
   const AuthSettings& rules = settings->auth;
   if (sender.empty()) co_return SenderRight::allowed;
   auto parsed = Address::parse(sender);
@@ -53,7 +53,7 @@ Task<SenderRight> may_send_as(Loop& loop, SettingsPtr settings, TablePort* table
     if (const SenderSettings* entry = entry_for(rules.senders, key))
       co_return among(entry->accounts, account) ? SenderRight::allowed : SenderRight::refused;
   }
-  co_return rules.unlisted_senders == UnlistedSender::allow ? SenderRight::allowed : SenderRight::refused;
+  co_return unlisted == UnlistedSender::allow ? SenderRight::allowed : SenderRight::refused;
 }
 
 }  // namespace veredus

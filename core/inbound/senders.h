@@ -14,6 +14,7 @@ namespace veredus {
 enum class SenderRight : uint8_t { allowed, refused, unknown };  // unknown: the table cannot be asked now
 
 // `sender`: an address; the null sender may be used by everybody. `tables` may be null.
-Task<SenderRight> may_send_as(Loop& loop, SettingsPtr settings, TablePort* tables, std::string account, std::string sender);
+// `unlisted`: what holds for a sender of which nothing is said.
+Task<SenderRight> may_send_as(Loop& loop, SettingsPtr settings, TablePort* tables, std::string account, std::string sender, UnlistedSender unlisted);
 
 }  // namespace veredus

@@ -179,12 +179,16 @@ void Session::count_auth(uint64_t InboundCounters::Auth::*what) {
   ++(counts[std::min(place, counts.size() - 1)].*what);
 }
 
-// Who is authenticated may send as whom the administrator says.
+// Who is authenticated may send as whom the administrator says. To a program of this host its user's name is the account: it may use what is given
+// to nobody, as ever, and of what is given only what is its own.
 Task<Reply> Session::sender_refusal(std::string sender) {
-  SenderRight right = co_await may_send_as(context_.loop, settings_, context_.tables, origin_.account, sender);
+  std::string account = submitter_ ? submitter_->user : origin_.account;
+  UnlistedSender unlisted = submitter_ ? UnlistedSender::allow : settings_->auth.unlisted_senders;
+  SenderRight right = co_await may_send_as(context_.loop, settings_, context_.tables, account, sender, unlisted);
   if (right == SenderRight::allowed) co_return Reply();
   if (right == SenderRight::unknown) co_return Reply{451, {4, 3, 0}, {"It cannot be told now who may send as this address"}};
-  context_.log.write(events::kSenderRefused, {{"client", origin_.client.text()}, {"account", printable(origin_.account, 255)}, {"sender", printable(sender, 320)}});
+  std::string client = submitter_ ? origin_.listener : origin_.client.text();
+  context_.log.write(events::kSenderRefused, {{"client", client}, {"account", printable(account, 255)}, {"sender", printable(sender, 320)}});
   co_return Reply{553, {5, 7, 1}, {"Sender address is not yours"}};
 }
 

@@ -86,7 +86,8 @@ Task<void> Session::on_mail(AskMail ask) {
   Reply refusal = mail_refusal(ask.envelope->sender);
   if (refusal.code != 0)
     co_return refuse_command(std::move(refusal), events::kMessageRefused, ask.envelope->sender.text());
-  if (rights_.authenticated) {
+  bool trusted_program = submitter_ && submitter_->uid == 0;
+  if (rights_.authenticated || (submitter_ && !trusted_program)) {
     refusal = co_await sender_refusal(ask.envelope->sender.text());
     if (refusal.code == 0) refusal = co_await account_refusal(AccountRates::What::messages, settings_->submission.account_message_rate);
     if (refusal.code != 0)

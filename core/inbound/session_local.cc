@@ -2,6 +2,7 @@
 #include "base/text.h"
 #include "inbound/session.h"
 #include "log/events.h"
+#include "mail/delivery_note.h"
 #include "smtp/refused_hop.h"
 
 namespace veredus {
@@ -47,6 +48,7 @@ Task<void> Session::on_local(AskLocal ask) {
     else if (key == "CWD") submitter_->cwd = std::move(value);
     else if (key == "SCRIPT") submitter_->script = std::move(value);
     else if (key == "GATEWAY") submitter_->gateway = value == "yes";
+    else if (key == "DELIVERY") submitter_->queue_only = value == "queue";
     else if (key == "ERRORS") submitter_->mail_errors = value == "mail";
   }
   machine_->accept();
@@ -75,6 +77,7 @@ void Session::mark_local(Envelope& envelope) {
   if (!submitter_) return;
   set_note(envelope.notes, "submission.uid", std::to_string(submitter_->uid));
   set_note(envelope.notes, "submission.user", submitter_->user.substr(0, kLongestNote));
+  if (submitter_->queue_only) set_note(envelope.notes, kQueueOnlyNote, "yes");
   if (submitter_->id.value == 0) return;
   envelope.id = submitter_->id;
   submitter_->id = MessageId{};

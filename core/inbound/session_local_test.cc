@@ -81,6 +81,24 @@ TEST_CASE("a program of this host may send anywhere, in one go, with names that 
   CHECK(rig.sink.text().find("\"cgroup\":\"/user.slice\"") != std::string::npos);
 }
 
+TEST_CASE("a sender that is given to somebody is not for other users of this host") {
+  Rig rig([](Settings& s) {
+    s.auth.senders = {{"boss@mx.test", {"boss"}}, {"team@mx.test", {"ann", "boss"}}};
+    s.auth.unlisted_senders = UnlistedSender::refuse;  // of accounts; programs of this host go on as ever
+  });
+  Program program(rig);
+  program.say("EHLO x\n", 1);
+  CHECK(program.say("MAIL FROM:<boss@mx.test>\n", 1).starts_with("553 5.7.1"));
+  CHECK(program.say("MAIL FROM:<team@mx.test>\nRSET\n", 2).starts_with("250"));
+  CHECK(program.say("MAIL FROM:<any@mx.test>\nRSET\n", 2).starts_with("250"));
+  LocalPeer root = Program::ann();
+  root.uid = 0;
+  root.user = "root";
+  Program trusted(rig, root);
+  trusted.say("EHLO x\n", 1);
+  CHECK(trusted.say("MAIL FROM:<boss@mx.test>\n", 1).starts_with("250"));
+}
+
 TEST_CASE("what XLOCAL says: a name for From; a gateway's header is left alone") {
   Rig rig(rules);
   {

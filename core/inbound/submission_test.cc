@@ -42,7 +42,7 @@ SenderRight right_of(const Settings& settings, TablePort* table, std::string acc
   Scope scope(loop);
   SenderRight out = SenderRight::unknown;
   auto ask = [](Loop& l, SettingsPtr s, TablePort* t, std::string a, std::string who, SenderRight& into) -> Task<void> {
-    into = co_await may_send_as(l, s, t, std::move(a), std::move(who));
+    into = co_await may_send_as(l, s, t, std::move(a), std::move(who), s->auth.unlisted_senders);
   };
   scope.spawn(ask(loop, std::make_shared<const Settings>(settings), table, std::move(account), std::move(sender), out));
   while (scope.running() > 0) loop.run_turn(Millis(1));

@@ -3,6 +3,7 @@
 #include <tuple>
 
 #include "log/events.h"
+#include "mail/delivery_note.h"
 #include "queue/queue_core.h"
 
 namespace veredus::queue_detail {
@@ -185,9 +186,17 @@ void QueueCore::place(Index message, const Envelope& envelope, const std::shared
   if (++ready_.flow(item.flow).users == 1) suspend_if_told(item.flow);
   if (log_.wants(Severity::debug))
     log_.write(events::kQueueRecipientTaken, {{"id", envelope.id.text()}, {"destination", to->name}});
-  if (group[0].due > loop_.now()) return schedule(index, group[0].due);
+  MonoTime due = group[0].due;
+  if (group[0].attempts == 0) due = std::max(due, first_chance(message, envelope));
+  if (due > loop_.now()) return schedule(index, due);
   add_user(index);
   make_ready(index, false, group[0].attempts > 0);
+}
+
+// Who hands in for the queue only waits as long as after a failed attempt.
+MonoTime QueueCore::first_chance(Index message, const Envelope& envelope) const {
+  if (!find_note(envelope.notes, kQueueOnlyNote)) return {};
+  return mono_of(messages_[message].arrived + RetryPlan::base(settings_->queue, 1));
 }
 
 // Takes a reference on each name; flow_for takes its own.

@@ -146,6 +146,7 @@ class QueueCore final : TurnEnd {
   Index split_off(Index item, std::vector<uint32_t> recipients);
   void give_back_untried(Index item, const MessagePtr& message);
   void defer(Index item, const Envelope& envelope, const std::vector<RecipientOutcome>& outcomes);
+  MonoTime first_chance(Index message, const Envelope& envelope) const;
   void schedule(Index item, MonoTime when);
   void make_ready(Index item, bool in_front, bool was_due);
   void came_back(Index item);

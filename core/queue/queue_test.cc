@@ -1,5 +1,6 @@
 // The way of a message through the queue: routed, handed out, recorded, finished; outcomes, retries and
 // back-off.
+#include "mail/delivery_note.h"
 #include "queue/test_support.h"
 
 using namespace veredus;
@@ -243,6 +244,25 @@ TEST_CASE("a dead destination backs off along the retry list; what waits is trie
   CHECK(world.queue->counters().delivered == 200);
   CHECK(world.courier->deliveries.back().attempts_before == 3);
   CHECK(world.lines.count("\"destination.recovered\"") == 1);
+}
+
+TEST_CASE("what was handed in for the queue only waits for its first attempt, or for who asks for it") {
+  Settings settings = test_settings();
+  settings.queue.retry = {Millis(600'000)};
+  World world(settings);
+  auto queue_only = [&] {
+    auto message = world.message({"x@a.test"});
+    set_note(message->envelope.notes, kQueueOnlyNote, "yes");
+    return world.add(message);
+  };
+  queue_only();
+  world.add("y@a.test");
+  world.turns();
+  CHECK(world.queue->counters().delivered == 1);
+  world.pass(Millis(590'000), Millis(10'000));
+  CHECK(world.queue->counters().delivered == 1);
+  world.pass(Millis(20'000), Millis(1'000));
+  CHECK(world.queue->counters().delivered == 2);
 }
 
 TEST_CASE("back-off never delays an item past its own next attempt") {

@@ -87,6 +87,11 @@ Status set_errors(Call& call, Text value) {
   return {};
 }
 
+Status set_delivery(Call& call, Text value) {
+  call.queue_only = value == "q" || value == "d";
+  return {};
+}
+
 Status set_foreground(Call& call, Text) {
   call.mode = Mode::daemon;
   call.foreground = true;
@@ -151,7 +156,8 @@ constexpr SendmailFlag kFlags[] = {
     {Value::needed, "oe", "MODE", set_errors,
      "How refused recipients are told: m, e or w by a message to the sender (the default), p on standard error, q not at all."},
     {Value::needed, "e", "MODE", set_errors, "The same as -oe."},
-    {Value::needed, "od", "MODE", ignore, "Accepted: b, i, f, q, d. The daemon delivers as soon as it can."},
+    {Value::needed, "od", "MODE", set_delivery,
+     "q or d: the first attempt waits, as long as after a failed one, or for -q. b, i and f: the daemon delivers as soon as it can."},
     {Value::needed, "oA", "FILE", ignore, "Accepted, without effect."},
     {Value::attached, "oM", "...", ignore, "Accepted, without effect."},
     {Value::attached, "o", "...", ignore, "Other options are accepted, without effect."},

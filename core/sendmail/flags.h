@@ -20,6 +20,7 @@ struct SendmailCall {
   bool extract = false;     // -t
   bool dot_ends = true;     // without -i
   bool gateway = false;     // -G
+  bool queue_only = false;  // -odq, -odd
   bool verbose = false;
   bool json = false;
   bool uucp = false;        // rmail: the sender stands in From lines

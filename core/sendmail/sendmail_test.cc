@@ -69,6 +69,9 @@ TEST_CASE("command lines of real callers") {
   CHECK(cron.errors == ErrorMode::mail);
   CHECK(cron.arguments == Words{"root"});
   CHECK(call_of({"-FAnacron", "-odi", "root"}).arguments == Words{"root"});
+  CHECK_FALSE(call_of({"-odi", "root"}).queue_only);
+  CHECK(call_of({"-odq", "root"}).queue_only);
+  CHECK(call_of({"-odd", "root"}).queue_only);
   CHECK(call_of({"-i", "ann"}).arguments == Words{"ann"});
   SendmailCall sudo = call_of({"-t"});
   CHECK(sudo.extract);

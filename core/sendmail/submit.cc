@@ -121,6 +121,7 @@ Prepared prepare_submission(const SendmailCall& call, const Places& places) {
   made.dsn_return = call.dsn_return;
   made.notify = call.notify;
   made.gateway = call.gateway;
+  made.queue_only = call.queue_only;
   made.cwd = legible(working_directory(), 1000);
   made.script = legible(script_that_calls(reader.header()), 1000);
   std::string kept = call.gateway ? without_bcc(reader.header()) : std::string();

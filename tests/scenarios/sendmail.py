@@ -204,6 +204,27 @@ def test_the_queue():
         host.clean()
 
 
+def test_queue_only_waits_for_the_flush():
+    with Sink() as sink, Host(sink, queue={"retry": ["1h"]}) as host:
+        host.sendmail("-odq", "later@far.test", stdin="Subject: x\n\nx\n")
+        host.sendmail("-odi", "now@far.test", stdin="Subject: x\n\nx\n")
+        assert arrived(sink)[0].recipients == ["now@far.test"]
+        waiting = host.queue()[0]["recipients"][0]
+        assert waiting["address"] == "later@far.test" and waiting["attempts"] == 0, waiting
+        host.sendmail("-q")
+        assert arrived(sink, 2)[1].recipients == ["later@far.test"]
+
+
+def test_senders_that_are_given_to_somebody():
+    if not is_root():
+        raise Skip("needs root")
+    with Sink() as sink, Host(sink, auth={"senders": [{"match": "boss@host.test", "accounts": ["boss"]}, {"match": "team@host.test", "accounts": [ORDINARY]}]}) as host:
+        host.sendmail("-f", "boss@host.test", "-oep", "a@far.test", stdin="x\n", user=ORDINARY, code=77)
+        host.sendmail("-f", "team@host.test", "a@far.test", stdin="x\n", user=ORDINARY)
+        host.sendmail("-f", "boss@host.test", "a@far.test", stdin="x\n")
+        assert [message.sender for message in arrived(sink, 2)] == ["team@host.test", "boss@host.test"]
+
+
 def test_uucp():
     with Sink() as sink, Host(sink) as host:
         host.call("rmail", "a@far.test", stdin="From ann Sat Nov 28 10:42:44 2026 remote from far.test\nSubject: x\n\n.\nx\n")
