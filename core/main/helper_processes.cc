@@ -201,7 +201,8 @@ bool HelperProcesses::reaped(pid_t pid, int status) {
   }
   if (asked) helper.start_at = clock_.mono();  // of an earlier worker; this one waits for its own
   else later(helper);
-  log_.write(asked ? events::kHelperEnded : events::kHelperCrashed,
+  bool orderly = asked || (number == 0 && code == 0);  // its connection ended, and the worker's end is not known here yet
+  log_.write(orderly ? events::kHelperEnded : events::kHelperCrashed,
              {{"helper", helper.settings.name}, {"code", code}, {"signal", number}, {"in_ms", (helper.start_at - clock_.mono()).count()}});
   return true;
 }
