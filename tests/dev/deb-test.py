@@ -333,9 +333,41 @@ def exim_comes_back():
     assert installed("exim4-daemon-light") and not installed("veredus") and run("dpkg", "--audit") == ""
 
 
+def monitoring_reads_mailq():
+    """check_mailq of Debian's monitoring plugins, told that this is Postfix: one message waits, then two, which is too many."""
+    install(["monitoring-plugins-standard"])
+    check = ("/usr/lib/nagios/plugins/check_mailq", "-M", "postfix", "-w", "2", "-c", "5")
+    before = queue_ids()
+    assert len(before) == 1
+    said = run(*check, check=False)
+    assert said.startswith("OK: "), said
+    run("/usr/sbin/sendmail", "-f", "ann@example.test", "far@elsewhere.example", text="Subject: x\n\nx\n")
+    wait_until(lambda: len(queue_ids()) == 2, 10, "the message does not wait")
+    said = run(*check, check=False)
+    assert said.startswith("WARNING: ") and "2" in said, said
+    run("veredus", "queue", "delete", *(set(queue_ids()) - set(before)))
+
+
+def replaces_postfix():
+    """On a host with Postfix: its configuration is read, then the package takes its place."""
+    run("apt-get", "install", "-y", "--no-install-recommends", "postfix")
+    assert installed("postfix") and not installed("exim4-daemon-light")
+    run("postconf", "-e", "mydestination = example.test, localhost", "relayhost = [smart.example.test]:587")
+    install(packages())
+    assert not installed("postfix") and installed("veredus") and run("dpkg", "--audit") == ""
+    told = run("veredus", "migrate", "postfix", "/etc/postfix", "--to", "/root/migrated")
+    assert os.path.exists("/root/migrated/00-core.yaml") or os.listdir("/root/migrated"), told
+    text = "".join(open(path, encoding="utf-8").read() for path in glob.glob("/root/migrated/*.yaml"))
+    assert "smart.example.test" in text and "example.test" in text, text
+    start()
+    run("/usr/sbin/sendmail", "ann", text="Subject: after-postfix\n\nx\n")
+    arrives("after-postfix")
+    stop()
+
+
 STEPS = (replaces_exim, without_daemon, listens_on_loopback_only, command_lines, mailers, python_smtplib, git_send_email, sudo_mail, logwatch_mail, cron_and_at,
-         local_ways, queue_is_seen, killed_between, upgrade_and_back, plugin_goes_away, removal_keeps_mail, purge_leaves_nothing,
-         fresh_host, exim_comes_back)
+         local_ways, queue_is_seen, monitoring_reads_mailq, killed_between, upgrade_and_back, plugin_goes_away, removal_keeps_mail, purge_leaves_nothing,
+         fresh_host, exim_comes_back, replaces_postfix)
 
 
 def main():

@@ -53,7 +53,7 @@ tar -C "$root" -xf "$base"
 cp "$top"/veredus*.deb "$root/packages/"
 rm -f "$root"/packages/*-dbgsym_*
 next_version
-in_root sh -c 'apt-get install -y --download-only --no-install-recommends /packages/*.deb && apt-get install -y --download-only --reinstall exim4-daemon-light exim4-base exim4-config' >"$top/download.log" 2>&1 || { tail -n 5 "$top/download.log"; skip "the libraries cannot be fetched"; }
+in_root sh -c 'apt-get install -y --download-only --no-install-recommends /packages/*.deb && apt-get install -y --download-only --reinstall exim4-daemon-light exim4-base exim4-config && apt-get install -y --download-only --no-install-recommends postfix monitoring-plugins-standard' >"$top/download.log" 2>&1 || { tail -n 5 "$top/download.log"; skip "the libraries cannot be fetched"; }
 cp tests/dev/deb-test.py "$root/packages/test.py"
 code=0
 unshare --mount --pid --net --uts --fork --kill-child --mount-proc="$root/proc" chroot "$root" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root \
