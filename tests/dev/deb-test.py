@@ -355,9 +355,9 @@ def replaces_postfix():
     run("postconf", "-e", "mydestination = example.test, localhost", "relayhost = [smart.example.test]:587")
     install(packages())
     assert not installed("postfix") and installed("veredus") and run("dpkg", "--audit") == ""
-    told = run("veredus", "migrate", "postfix", "/etc/postfix", "--to", "/root/migrated")
-    assert os.path.exists("/root/migrated/00-core.yaml") or os.listdir("/root/migrated"), told
-    text = "".join(open(path, encoding="utf-8").read() for path in glob.glob("/root/migrated/*.yaml"))
+    told = run("veredus", "migrate", "postfix", "/etc/postfix", "--to", "/tmp/migrated")
+    assert os.path.exists("/tmp/migrated/00-core.yaml") or os.listdir("/tmp/migrated"), told
+    text = "".join(open(path, encoding="utf-8").read() for path in glob.glob("/tmp/migrated/*.yaml"))
     assert "smart.example.test" in text and "example.test" in text, text
     start()
     run("/usr/sbin/sendmail", "ann", text="Subject: after-postfix\n\nx\n")
