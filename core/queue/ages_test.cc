@@ -114,6 +114,23 @@ TEST_CASE("a delay is reported once, and remembered in the spool") {
   CHECK(delays == 1);
 }
 
+TEST_CASE("a delay is reported though an attempt takes the last recipient while the message is read for the report") {
+  Settings settings = short_lived();
+  settings.queue.delay_warning = Millis(300'000);
+  settings.queue.retry = {Millis(320'000)};
+  World world(settings);
+  world.courier->outcome = [](const Attempt&, uint32_t) { return outcome_of(Outcome::temporary, 450, "not now"); };
+  world.add("x@a.test");
+  world.turns();
+  world.pass(Millis(280'000), Millis(1000));
+  world.spool.load_time = Millis(90'000);  // the next attempt begins meanwhile, and takes its time
+  world.courier->latency = Millis(120'000);
+  world.pass(Millis(500'000), Millis(1000));
+  size_t delays = 0;
+  for (const auto& made : world.reporter.made) delays += made.kind == ReportKind::delay;
+  CHECK(delays == 1);
+}
+
 TEST_CASE("held messages do not expire; released ones get a chance") {
   World world(short_lived());
   auto held = world.message({"x@a.test"});

@@ -24,6 +24,7 @@ class FakeSpool final : public Spool {
   std::map<MessageId, Entry> messages;
   std::vector<StateChange> changes;
   int loads = 0, finds = 0;
+  Millis load_time{0};
   bool keep_changes = true;
   std::optional<Error> load_error, amend_error;
 
@@ -62,7 +63,7 @@ class FakeSpool final : public Spool {
   }
   Task<Result<MessagePtr>> load(Loop& loop, MessageId id) override {
     ++loads;
-    co_await sleep_for(loop, Millis(0));
+    co_await sleep_for(loop, load_time);
     if (load_error) co_return *load_error;
     auto place = messages.find(id);
     if (place == messages.end()) co_return fail(Errc::not_found, "no such message");
