@@ -83,7 +83,11 @@ class Mailman:
 
     def __enter__(self):
         self.process = subprocess.Popen(self.command("/usr/lib/mailman3/bin/master"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/")
-        wait_until(self.listens, 60, self.log)
+        try:
+            wait_until(self.listens, 60, self.log)
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_):
