@@ -42,7 +42,6 @@ struct Options {
   bool explanation = true, received_spf = false;
   vrd::milliseconds dns_timeout{}, check_timeout{};
   mailauth::SpfLimits limits;
-
 };
 
 }  // namespace spf
