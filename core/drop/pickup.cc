@@ -28,18 +28,17 @@ Task<Result<T>> on_pool(SessionContext& context, WorkPool& pool, std::function<R
 
 // The message of a file, for the report on it.
 Result<std::shared_ptr<Message>> message_of(const Submission& from, MessageId id, WallTime written, std::string_view origin) {
-  auto whole = [&](const std::string& text) { return text.find('@') == text.npos ? text + "@" + std::string(origin) : text; };
   auto message = std::make_shared<Message>();
   message->envelope.id = id;
   message->envelope.arrived = written;
   message->envelope.origin.protocol = Protocol::local;
   if (!from.sender.empty()) {
-    auto sender = Address::parse(whole(from.sender));
+    auto sender = Address::parse(with_domain(from.sender, origin));
     if (!sender) return sender.error();
     message->envelope.sender = std::move(*sender);
   }
   for (const std::string& text : from.recipients) {
-    auto address = Address::parse(whole(text));
+    auto address = Address::parse(with_domain(text, origin));
     if (!address) return address.error();
     Recipient recipient;
     recipient.address = std::move(*address);

@@ -83,8 +83,7 @@ void qualify_fields(const HeaderBlock& block, std::string_view origin, std::vect
 }
 
 std::string from_value(const Envelope& envelope, const LocalHeaderRules& rules) {
-  std::string address = envelope.sender.empty() ? quoted_local(rules.user) : envelope.sender.text();
-  if (address.find('@') == std::string::npos) address += "@" + std::string(rules.origin);
+  std::string address = with_domain(envelope.sender.empty() ? quoted_local(rules.user) : envelope.sender.text(), rules.origin);
   return rules.name.empty() ? address : display_name(rules.name) + " <" + address + ">";
 }
 

@@ -35,9 +35,8 @@ Result<std::vector<Edit>> submission_edits(std::string_view header, const Envelo
     if (block->count(name) > 0) out.push_back(RemoveHeader{name, 0});
   std::string sender = envelope.sender.text();
   if (sender.empty()) sender = "MAILER-DAEMON";
-  if (sender.find('@') == std::string::npos) sender += "@" + std::string(hostname);
   add("Date", rfc5322_date(envelope.arrived));
-  add("From", sender);
+  add("From", with_domain(sender, hostname));
   add("Message-ID", message_id_of(envelope.id, hostname));
   return out;
 }

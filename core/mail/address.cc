@@ -97,6 +97,12 @@ std::string quoted_local(std::string_view local) {
   return grammar::is_dot_atom(local) ? std::string(local) : grammar::quoted(local);
 }
 
+std::string with_domain(std::string_view address, std::string_view domain) {
+  std::string out(address);
+  if (at_sign(address) == std::string_view::npos) out.append("@").append(domain);
+  return out;
+}
+
 bool is_domain_name(std::string_view text) {
   return text.size() <= kMaxDomain && (is_ascii(text) || grammar::is_clean_utf8(text)) &&
          grammar::is_domain(text);

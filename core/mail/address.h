@@ -36,6 +36,8 @@ Result<Address> parse_path(std::string_view text, bool allow_null, std::string_v
 
 std::string quoted_local(
     std::string_view local);  // a name (of a user, say) as a local part: quoted when it needs to be
+// An address as users of this host write it: with `domain` where it has none. An "@" in quotes is part of a name.
+std::string with_domain(std::string_view address, std::string_view domain);
 bool is_domain_name(std::string_view text);  // a domain as an address may have it, no literal
 
 }  // namespace veredus

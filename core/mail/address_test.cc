@@ -106,6 +106,10 @@ TEST_CASE("parts and keys") {
   CHECK(Address::make("\"a@b\"", "").domain().empty());
   CHECK(quoted_local("john doe") == "\"john doe\"");
   CHECK(quoted_local("john.doe") == "john.doe");
+  CHECK(with_domain("ann", "a.test") == "ann@a.test");
+  CHECK(with_domain("ann@b.test", "a.test") == "ann@b.test");
+  CHECK(with_domain("\"a@b\"", "a.test") == "\"a@b\"@a.test");
+  CHECK(with_domain("\"a@b\"@b.test", "a.test") == "\"a@b\"@b.test");
 }
 
 TEST_CASE("paths") {

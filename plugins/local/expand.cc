@@ -125,7 +125,7 @@ class Walk {
   void by_name(const std::string& text, bool exact, const std::string& owner) {
     if (name(text, exact, owner, false)) return;
     Item item;
-    item.kind = Item::Kind::address;
+    item.kind = Item::Kind::name;
     item.text = text;
     item.owner = owner;
     add(std::move(item));

@@ -23,9 +23,9 @@ struct World {
 };
 
 struct Item {
-  enum class Kind : uint8_t { user, address, pipe, file, refuse, defer, blackhole };
+  enum class Kind : uint8_t { user, name, address, pipe, file, refuse, defer, blackhole };
   Kind kind = Kind::user;
-  std::string text;       // user name in the system's form, address, command, path, reply
+  std::string text;       // user name in the system's form, a name nobody has, address, command, path, reply
   std::string extension;  // of a user
   bool exact = false;     // of a user: not through .forward
   bool itself = false;    // of a user: reached by its own name, so that it must not go through the queue again

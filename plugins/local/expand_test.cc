@@ -50,7 +50,7 @@ struct Rig {
     if (all.too_many) return "too many";
     if (all.looped) return "loop";
     if (!all.known) return "unknown";
-    static const char* kinds[] = {"user", "address", "pipe", "file", "refuse", "defer", "blackhole"};
+    static const char* kinds[] = {"user", "name", "address", "pipe", "file", "refuse", "defer", "blackhole"};
     std::string out;
     for (const Item& item : all.items)
       out += (out.empty() ? "" : ", ") + std::string(kinds[static_cast<int>(item.kind)]) + " " + item.text +
@@ -101,9 +101,9 @@ TEST_CASE("one's own name in one's alias keeps a copy; a loop without anybody fa
 TEST_CASE("lists: owners, duplicates, names that nobody has, no commands") {
   Rig rig("list: :include:/list\nowner-list: dan\ninner: list, carol\nplain: :include:/none\n");
   rig.files["/list"] = "bob\nbob, carol\n|/bin/rm -rf /\n/etc/passwd\nx@else.test\nstranger\n";
-  CHECK(rig.at("list") == "user bob(list), user carol(list), address x@else.test(list), address stranger(list)");
+  CHECK(rig.at("list") == "user bob(list), user carol(list), address x@else.test(list), name stranger(list)");
   CHECK(expand("list", rig.world).problems.size() == 2);
-  CHECK(rig.at("inner") == "user bob(list), user carol(list), address x@else.test(list), address stranger(list), user carol");
+  CHECK(rig.at("inner") == "user bob(list), user carol(list), address x@else.test(list), name stranger(list), user carol");
   CHECK(rig.at("plain") == "later");
 }
 

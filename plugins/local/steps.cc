@@ -168,9 +168,9 @@ vrd::Task<std::vector<Step>> Local::Shard::steps_of(std::shared_ptr<const Recipi
 
 void Local::Shard::add_item(const Recipient& to, Item item, std::vector<Step>& out) const {
   using Kind = Item::Kind;
-  bool bare = item.kind == Kind::user || (item.kind == Kind::address && item.text.find('@') == item.text.npos);
+  bool bare = item.kind == Kind::user || item.kind == Kind::name;
   if (bare && !item.extension.empty()) item.text += plugin.options.separator + item.extension;
-  if (item.kind == Kind::user || item.kind == Kind::address)
+  if (bare || item.kind == Kind::address)
     return add_to_queue(out, item.owner, bare ? with_domain(to, item.text) : item.text);
   if (item.kind == Kind::blackhole) return out.push_back(reply_step(Report::of(250, 1, 5, "Discarded by an alias")));
   if (item.kind == Kind::refuse || item.kind == Kind::defer) return out.push_back(reply_step(reply_of(item.code, item.text)));
