@@ -82,9 +82,11 @@ TEST_CASE("a message is appended with a From line, quoted and separated") {
   REQUIRE(stat(rig.path("new").c_str(), &info) == 0);
   CHECK((info.st_mode & 07777) == 0600);
   CHECK_FALSE(fs::exists(rig.path("new.lock")));
-  rig.put("torn", "half a line");
-  CHECK(rig.mailbox("torn").smtp == 250);
-  CHECK(rig.text("torn").starts_with("half a line\n\nFrom ann@a.test "));
+  for (auto [before, after] : {std::pair("half a line", "half a line\n\n"), {"a line\n", "a line\n\n"}, {"x", "x\n\n"}, {"\n", "\n"}}) {
+    rig.put("torn", before);
+    CHECK(rig.mailbox("torn").smtp == 250);
+    CHECK(rig.text("torn").starts_with(after + std::string("From ann@a.test ")));
+  }
 }
 
 TEST_CASE("From lines are quoted wherever pieces are cut; stray carriage returns stay") {

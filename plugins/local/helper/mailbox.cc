@@ -52,6 +52,7 @@ class Mailbox {
   Lock lock_once();
   Lock dot_lock();
   void unlock();
+  std::string_view missing_end(off_t end) const;
   bool write_message(const Message& message, off_t end);
   Report cut_back(off_t end);
   std::string lock_name() const { return name_ + ".lock"; }
@@ -165,9 +166,17 @@ std::optional<Report> Mailbox::open_and_lock() {
   }
 }
 
+// A writer that was killed leaves no empty line behind; without one the next From line would be text of its message.
+std::string_view Mailbox::missing_end(off_t end) const {
+  char last[2] = {'\n', '\n'};
+  off_t size = std::min<off_t>(end, 2);
+  (void)!pread(file_.get(), last + 2 - size, static_cast<size_t>(size), end - size);
+  if (last[1] != '\n') return "\n\n";
+  return last[0] != '\n' ? "\n" : "";
+}
+
 bool Mailbox::write_message(const Message& message, off_t end) {
-  char last = '\n';
-  if (end > 0 && pread(file_.get(), &last, 1, end - 1) == 1 && last != '\n' && !write_all(file_.get(), "\n\n")) return false;
+  if (!write_all(file_.get(), missing_end(end))) return false;
   return message.write(Message::Form::mbox, [this](std::string_view octets) { return write_all(file_.get(), octets); });
 }
 
