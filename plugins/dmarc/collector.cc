@@ -1,17 +1,16 @@
 // At once, then as fast as core.kv answers: what came meanwhile goes together.
 #include "collector.hpp"
 
-#include <chrono>
-#include <cstdio>
 #include <memory>
 #include <utility>
+
+#include "common/reports/days.h"
 
 namespace dmarc {
 
 namespace {
 
 constexpr size_t kMostAtOnce = 20, kOverhead = 250;
-constexpr int64_t kDay = 86'400'000;
 
 // What is told of a message when there is little room.
 mailauth::ReportRow short_form(const mailauth::ReportRow& row) {
@@ -59,7 +58,7 @@ void Collector::mark(Domain& domain, Rows::value_type& row) {
 }
 
 bool Collector::add(const mailauth::ReportPolicy& policy, mailauth::ReportRow row) {
-  std::string day = day_of(host_.wall_ms()), text = encoded(policy);
+  std::string day = common::day_of(host_.wall_ms()), text = encoded(policy);
   if (day != today_) forget_old(day);
   Key key{day, policy.domain};
   auto place = kept_.find(key);
@@ -130,25 +129,6 @@ void Collector::settle(const std::vector<Written>& written, bool good) {
     else place->second.changed = true;
   }
   host_.warning("not_kept", {{"rows", written.size()}, {"reason", "core.kv does not answer; it is tried again with the next message"}});
-}
-
-std::string day_of(int64_t wall_ms) {
-  int64_t days = wall_ms / kDay - (wall_ms % kDay < 0 ? 1 : 0);
-  std::chrono::year_month_day date{std::chrono::sys_days(std::chrono::days(days))};
-  char out[48];
-  std::snprintf(out, sizeof out, "%04d-%02u-%02u", int(date.year()), unsigned(date.month()), unsigned(date.day()));
-  return out;
-}
-
-int64_t day_start(const std::string& day) {
-  int year = 0;
-  unsigned month = 0, date = 0;
-  int end = 0;
-  if (day.size() != 10 || day.find_first_not_of("0123456789-") != day.npos ||
-      std::sscanf(day.c_str(), "%4d-%2u-%2u%n", &year, &month, &date, &end) != 3 || end != 10)
-    return -1;
-  std::chrono::year_month_day parts{std::chrono::year(year), std::chrono::month(month), std::chrono::day(date)};
-  return parts.ok() && year >= 1970 ? std::chrono::sys_days(parts).time_since_epoch().count() * kDay : -1;
 }
 
 }  // namespace dmarc

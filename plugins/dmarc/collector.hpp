@@ -11,13 +11,14 @@
 
 #include <veredus/plugin.hpp>
 
+#include "common/reports/daily.h"
 #include "mailauth/dmarc/aggregate.h"
 
 namespace dmarc {
 
+using common::kKvPatience;
 using vrd::milliseconds;
-constexpr milliseconds kKvPatience{5'000};
-constexpr milliseconds kKeep{14ll * 86'400'000};  // what is not sent by then is forgotten
+constexpr milliseconds kKeep = common::kReportKept;
 
 class Collector {
  public:
@@ -57,8 +58,5 @@ class Collector {
   std::string today_;
   bool writing_ = false;
 };
-
-std::string day_of(int64_t wall_ms);                   // "2026-11-28", of UTC
-int64_t day_start(const std::string& day);             // milliseconds since 1970; -1: it is no day
 
 }  // namespace dmarc

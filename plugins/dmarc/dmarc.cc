@@ -23,9 +23,9 @@ class Dmarc : public vrd::Plugin<> {
       : Plugin(setup),
         options(setup),
         checked(setup.metric(VRD_METRIC_COUNTER, "checked_total", "Messages by their result", "result", kMetricResults)),
-        counters{setup.counter("counted_total", "Messages counted for reports"),
-                 setup.counter("lost_total", "Messages not counted, because there was no room"),
-                 setup.counter("sent_total", "Reports sent"), setup.counter("failed_total", "Attempts to send a report that failed")},
+        counted(setup.counter("counted_total", "Messages counted for reports")),
+        lost(setup.counter("lost_total", "Messages not counted, because there was no room")),
+        reports{setup.counter("sent_total", "Reports sent"), setup.counter("failed_total", "Attempts to send a report that failed")},
         tasks_(host) {}
 
   class Shard;
@@ -35,14 +35,13 @@ class Dmarc : public vrd::Plugin<> {
   void send(vrd::CommandCall call);
 
   const dmarc::Options options;
-  const vrd::Metric checked;
-  const dmarc::Counters counters;
+  const vrd::Metric checked, counted, lost;
+  const common::DailyReports::Counters reports;
   Shard* first = nullptr;  // commands and loop 0 are one thread
 
  private:
   vrd::Task<void> tell_check(vrd::CommandCall call, dmarc::CheckQuery query, bool json);
   vrd::Task<void> tell_org(vrd::CommandCall call, std::string name, std::shared_ptr<const mailauth::PublicSuffixes> list, bool json);
-  static vrd::Task<void> send_now(dmarc::Sender* sender, std::string day, vrd::CommandCall call);
   std::shared_ptr<const mailauth::PublicSuffixes> suffixes(vrd::CommandCall& call, const std::string& path, bool& good) const;
   common::Tasks tasks_;
 };
@@ -51,8 +50,9 @@ class Dmarc::Shard : public vrd::ShardOf<Dmarc> {
  public:
   explicit Shard(const vrd::ShardSetup<Dmarc>& setup) : ShardOf(setup), collector_(host, loop, plugin.options.memory) {
     if (loop != 0) return;
-    sender.emplace(host, plugin.options, plugin.counters);
-    tasks.emplace(host);
+    const dmarc::Options& options = plugin.options;
+    reports.emplace(host, std::make_unique<dmarc::ReportKind>(host, options), options.reporter.submitter, options.times, plugin.reports,
+                    options.reports == dmarc::Reports::send);
     plugin.first = this;
   }
   ~Shard() {
@@ -60,8 +60,7 @@ class Dmarc::Shard : public vrd::ShardOf<Dmarc> {
   }
   vrd::Task<vrd::Verdict> on_message(vrd::CoCall call);
 
-  std::optional<dmarc::Sender> sender;  // of loop 0
-  std::optional<common::Tasks> tasks;
+  std::optional<common::DailyReports> reports;  // of loop 0
 
  private:
   bool spares(const vrd::View& view) const;
@@ -146,7 +145,7 @@ void Dmarc::Shard::count(const vrd::View& view, const mailauth::DmarcAnswer& ans
   if (!known || plugin.options.reports == dmarc::Reports::off || answer.policy_at.record->rua.empty() || is_own_report(view)) return;
   auto row = dmarc::row_of(answer, facts, judgement, std::string(view.text(VRD_ATTR_SENDER_DOMAIN)));
   bool kept = collector_.add(dmarc::policy_of(answer), std::move(row));
-  (kept ? plugin.counters.counted : plugin.counters.lost).add();
+  (kept ? plugin.counted : plugin.lost).add();
 }
 
 vrd::Task<vrd::Verdict> Dmarc::Shard::on_message(vrd::CoCall call) {
@@ -268,26 +267,9 @@ void Dmarc::report(vrd::CommandCall call) {
   call.write(told.text).finish(told.code);
 }
 
-vrd::Task<void> Dmarc::send_now(dmarc::Sender* sender, std::string day, vrd::CommandCall call) {
-  auto* output = &call;
-  dmarc::Sender::Tell tell = [output](const std::string& line) { output->write(common::printable(line) + "\n"); };
-  co_await sender->send_day(day, tell);
-  call.finish(0);
-}
-
 void Dmarc::send(vrd::CommandCall call) {
-  common::Words words(call.arguments);
-  words.flag("--json");
-  std::string day = words.option("--day", dmarc::day_of(host.wall_ms() - 86'400'000));
-  if (!words.left.empty() || dmarc::day_start(day) < 0) {
-    call.error("usage: veredus dmarc send [--day YYYY-MM-DD]\n").finish(64);
-    return;
-  }
-  if (!first || !first->sender) {
-    call.error("veredus: the plugin is not running yet\n").finish(75);
-    return;
-  }
-  first->tasks->spawn(send_now(&*first->sender, std::move(day), std::move(call)));
+  common::DailyReports* reports_of = first && first->reports ? &*first->reports : nullptr;
+  common::DailyReports::command(reports_of, host, "dmarc", std::move(call));
 }
 
 constexpr vrd::About kAbout{"dmarc", "0.1", "Apache-2.0",

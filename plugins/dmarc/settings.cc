@@ -55,9 +55,7 @@ Options::Options(const vrd::Setup& setup)
   reports = static_cast<Reports>(conf.choice("reports"));
   memory = conf.octets("memory");
   report_size = conf.octets("report_size");
-  spread = conf.duration("spread");
-  check = conf.duration("check");
-  give_up = conf.duration("give_up");
+  times = {conf.duration("spread"), conf.duration("check"), conf.duration("give_up")};
   reporter = reporter_of(setup);
   if (!conf["public_suffixes"]) return;
   suffixes = mailauth::PublicSuffixes::load(std::string(conf.text("public_suffixes")));

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "common/network.hpp"
+#include "common/reports/daily.h"
 #include "mailauth/dmarc/dmarc.h"
 
 namespace dmarc {
@@ -39,7 +40,7 @@ struct Options {
   Reports reports = Reports::send;
   Reporter reporter;
   uint64_t memory = 32 << 20, report_size = 10 << 20;
-  vrd::milliseconds spread{0}, check{60'000}, give_up{86'400'000};
+  common::ReportTimes times;
 };
 
 }  // namespace dmarc

@@ -3,6 +3,9 @@
 
 #include <nlohmann/json.hpp>
 
+#include "common/reports/days.h"
+#include "common/reports/gzip.h"
+
 #include "report.h"
 
 namespace tls_report {
@@ -15,7 +18,7 @@ constexpr std::string_view kResults[] = {"starttls-not-supported", "certificate-
                                          "dane-required", "sts-policy-fetch-error", "sts-policy-invalid", "sts-webpki-invalid"};
 
 bool is_time(const std::string& text) {
-  if (text.size() < 20 || !day_start(text.substr(0, 10)) || (text[10] != 'T' && text[10] != 't')) return false;
+  if (text.size() < 20 || !common::day_start(text.substr(0, 10)) || (text[10] != 'T' && text[10] != 't')) return false;
   auto digits = [&](size_t at) { return text[at] >= '0' && text[at] <= '9' && text[at + 1] >= '0' && text[at + 1] <= '9'; };
   if (!digits(11) || text[13] != ':' || !digits(14) || text[16] != ':' || !digits(17)) return false;
   return text.substr(11, 2) < "24" && text.substr(14, 2) < "60" && text.substr(17, 2) < "61" && (text.back() == 'Z' || text.back() == 'z' || text.find_first_of("+-", 19) != text.npos);
@@ -117,9 +120,10 @@ Checked check_report(std::string_view text) {
   std::string plain;
   Checked out;
   if (text.starts_with("\x1F\x8B")) {
-    plain = unzipped(text, kMostReport);
+    std::string problem;
+    plain = common::gunzipped(text, {kMostReport, common::InflateLimits().ratio}, problem).value_or(std::string());
     text = plain;
-    if (plain.empty()) out.problems.push_back({0, "the report is damaged: it is gzip that cannot be unpacked, or too large"});
+    if (plain.empty()) out.problems.push_back({0, "the report is damaged: " + (problem.empty() ? "it is empty" : problem)});
     if (plain.empty()) return out;
   }
   try {

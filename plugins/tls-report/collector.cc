@@ -1,6 +1,8 @@
 // At once, then as fast as core.kv answers: what came meanwhile goes together.
 #include "collector.hpp"
 
+#include "common/reports/days.h"
+
 namespace tls_report {
 
 namespace {
@@ -13,7 +15,7 @@ Collector::Collector(const vrd::Host& host, uint32_t loop, size_t most_domains)
     : host_(host), writer_(std::to_string(host.wall_ms()) + "-" + std::to_string(loop) + "-" + std::to_string(host.mono_ms() % 100'000)), most_(most_domains) {}
 
 bool Collector::add(Session session) {
-  std::string day = day_of(host_.wall_ms());
+  std::string day = common::day_of(host_.wall_ms());
   if (day != today_) forget_old(day);
   Key key{day, session.domain};
   auto found = kept_.find(key);

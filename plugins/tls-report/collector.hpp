@@ -9,13 +9,14 @@
 
 #include <veredus/plugin.hpp>
 
+#include "common/reports/daily.h"
 #include "summary.h"
 
 namespace tls_report {
 
+using common::kKvPatience;
 using vrd::milliseconds;
-constexpr milliseconds kKvPatience{5'000};
-constexpr milliseconds kKeep{14ll * 86'400'000};  // what is not sent by then is forgotten
+constexpr milliseconds kKeep = common::kReportKept;
 
 class Collector {
  public:

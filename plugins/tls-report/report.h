@@ -20,8 +20,6 @@ struct Report {
 
 std::string report_json(const Report& report);  // RFC 8460 4.4
 std::string report_name(const Report& report, bool zipped);  // "mx.a.test!b.test!1700000000!1700086399!1.json.gz"
-std::string zipped(std::string_view text);                   // gzip
-std::string unzipped(std::string_view text, size_t most);    // empty: it is no gzip, or larger
 // A message of multipart/report (RFC 8460 5.3); lines end with CRLF.
 std::string report_mail(const Report& report, const std::string& to, const std::string& json, const std::string& date);
 

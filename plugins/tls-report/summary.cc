@@ -1,8 +1,6 @@
 // Counting, bounds, JSON.
 #include "summary.h"
 
-#include <chrono>
-
 #include <nlohmann/json.hpp>
 
 namespace tls_report {
@@ -11,7 +9,6 @@ namespace {
 
 using nlohmann::json;
 constexpr size_t kMostOctets = 60 * 1024;
-constexpr int64_t kDay = 86'400'000;
 
 std::vector<std::string> bounded(const std::vector<std::string>& lines) {
   std::vector<std::string> out;
@@ -123,28 +120,6 @@ std::vector<std::string> lines_of(std::string_view text) {
     text.remove_prefix(end == text.npos ? text.size() : end + 1);
   }
   return out;
-}
-
-std::string day_of(int64_t wall_ms) {
-  int64_t days = wall_ms / kDay - (wall_ms % kDay < 0 ? 1 : 0);
-  std::chrono::year_month_day date{std::chrono::sys_days(std::chrono::days(days))};
-  char out[48];
-  std::snprintf(out, sizeof out, "%04d-%02u-%02u", int(date.year()), unsigned(date.month()), unsigned(date.day()));
-  return out;
-}
-
-std::optional<int64_t> day_start(std::string_view day) {
-  if (day.size() != 10 || day[4] != '-' || day[7] != '-') return std::nullopt;
-  int numbers[3] = {0, 0, 0};
-  for (size_t i = 0; i < day.size(); ++i) {
-    if (i == 4 || i == 7) continue;
-    if (day[i] < '0' || day[i] > '9') return std::nullopt;
-    int& number = numbers[i < 4 ? 0 : i < 7 ? 1 : 2];
-    number = number * 10 + (day[i] - '0');
-  }
-  std::chrono::year_month_day date{std::chrono::year(numbers[0]), std::chrono::month(static_cast<unsigned>(numbers[1])), std::chrono::day(static_cast<unsigned>(numbers[2]))};
-  if (!date.ok() || numbers[0] < 1970) return std::nullopt;
-  return std::chrono::sys_days(date).time_since_epoch().count() * kDay;
 }
 
 }  // namespace tls_report

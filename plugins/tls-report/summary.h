@@ -52,8 +52,4 @@ std::optional<Summary> decoded(std::string_view text);
 bool is_domain(std::string_view text);
 std::vector<std::string> lines_of(std::string_view text);
 
-// Days of UTC.
-std::string day_of(int64_t wall_ms);              // "2026-11-28"
-std::optional<int64_t> day_start(std::string_view day);  // milliseconds since 1970
-
 }  // namespace tls_report

@@ -17,9 +17,7 @@ Options options_of(const vrd::Host& host, const vrd::Conf& conf) {
   out.author.contact = text("contact", postmaster);
   out.author.sender = text("from", postmaster.empty() ? "postmaster@" + hostname : postmaster);
   out.ca_file = conf.text("ca_file");
-  out.spread = conf.duration("spread");
-  out.check = conf.duration("check");
-  out.give_up = conf.duration("give_up");
+  out.times = {conf.duration("spread"), conf.duration("check"), conf.duration("give_up")};
   out.timeout = conf.duration("post_timeout");
   return out;
 }
@@ -31,14 +29,16 @@ class TlsReport : public vrd::Plugin<> {
         options(options_of(host, setup.conf)),
         domains(static_cast<size_t>(setup.conf.number("domains"))),
         send_reports(setup.conf.flag("send")),
-        counters{setup.counter("sessions_total", "Connections counted"), setup.counter("lost_total", "Connections not counted, because there were too many domains"),
-                 setup.counter("sent_total", "Reports sent"), setup.counter("failed_total", "Attempts to send a report that failed")} {}
+        sessions(setup.counter("sessions_total", "Connections counted")),
+        lost(setup.counter("lost_total", "Connections not counted, because there were too many domains")),
+        reports{setup.counter("sent_total", "Reports sent"), setup.counter("failed_total", "Attempts to send a report that failed")} {}
 
   struct Shard : vrd::ShardOf<TlsReport> {
     explicit Shard(const vrd::ShardSetup<TlsReport>& setup) : ShardOf(setup), collector_(host, loop, plugin.domains) {
       if (loop != 0) return;
-      sender.emplace(host, plugin.options, plugin.counters, plugin.send_reports);
-      tasks.emplace(host);
+      const Options& options = plugin.options;
+      reports.emplace(host, std::make_unique<tls_report::ReportKind>(host, options), options.author.submitter, options.times, plugin.reports,
+                      plugin.send_reports);
       plugin.first = this;
     }
     ~Shard() {
@@ -56,8 +56,8 @@ class TlsReport : public vrd::Plugin<> {
       session.source = call.text(VRD_ATTR_SOURCE_ADDRESS);
       session.host = call.text(VRD_ATTR_REMOTE_HOST);
       session.address = call.text(VRD_ATTR_REMOTE_ADDRESS);
-      if (collector_.add(std::move(session))) plugin.counters.sessions.add();
-      else plugin.counters.lost.add();
+      if (collector_.add(std::move(session))) plugin.sessions.add();
+      else plugin.lost.add();
     }
     // Our own reports go also where TLS fails (RFC 8460 5.3, RFC 8689 5).
     vrd::Verdict on_headers(vrd::Call& call) const {
@@ -65,8 +65,7 @@ class TlsReport : public vrd::Plugin<> {
       if (ours && call.header("TLS-Report-Submitter") && call.header("TLS-Required")) call.edits().note("tls.required", "no");
       return vrd::next();
     }
-    std::optional<tls_report::Sender> sender;  // of loop 0
-    std::optional<common::Tasks> tasks;
+    std::optional<common::DailyReports> reports;  // of loop 0
 
    private:
     tls_report::Collector collector_;
@@ -78,33 +77,14 @@ class TlsReport : public vrd::Plugin<> {
   const Options options;
   const size_t domains;
   const bool send_reports;
-  const tls_report::Counters counters;
+  const vrd::Metric sessions, lost;
+  const common::DailyReports::Counters reports;
   Shard* first = nullptr;  // commands and loop 0 are one thread
-
- private:
-  static vrd::Task<void> send_now(tls_report::Sender* sender, std::string day, vrd::CommandCall call);
 };
 
-vrd::Task<void> TlsReport::send_now(tls_report::Sender* sender, std::string day, vrd::CommandCall call) {
-  auto* output = &call;
-  tls_report::Sender::Tell tell = [output](const std::string& line) { output->write(common::printable(line) + "\n"); };
-  co_await sender->send_day(day, tell);
-  call.finish(0);
-}
-
 void TlsReport::send(vrd::CommandCall call) {
-  common::Words words(call.arguments);
-  words.flag("--json");
-  std::string day = words.option("--day", tls_report::day_of(host.wall_ms() - 86'400'000));
-  if (!words.left.empty() || !tls_report::day_start(day)) {
-    call.error("usage: veredus tls-report send [--day YYYY-MM-DD]\n").finish(64);
-    return;
-  }
-  if (!first || !first->sender) {
-    call.error("the plugin is not running yet\n").finish(75);
-    return;
-  }
-  first->tasks->spawn(send_now(&*first->sender, std::move(day), std::move(call)));
+  common::DailyReports* reports_of = first && first->reports ? &*first->reports : nullptr;
+  common::DailyReports::command(reports_of, host, "tls-report", std::move(call));
 }
 
 void TlsReport::check(vrd::CommandCall call) {

@@ -3,36 +3,10 @@
 
 #include <algorithm>
 
-#include "mailauth/dmarc/gzip.h"
+#include "common/reports/gzip.h"
+#include "common/reports/mail_parts.h"
 
 namespace mailauth {
-
-namespace {
-
-constexpr size_t kLine = 76;
-
-std::string base64_lines(std::string_view octets) {
-  static constexpr char kDigits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string out;
-  for (size_t i = 0, column = 0; i < octets.size(); i += 3) {
-    uint32_t bits = 0;
-    for (size_t k = i; k < i + 3; ++k) bits = bits << 8 | (k < octets.size() ? static_cast<unsigned char>(octets[k]) : 0);
-    for (size_t k = 0; k < 4; ++k) out += i + k <= octets.size() ? kDigits[bits >> (18 - 6 * k) & 63] : '=';
-    column += 4;
-    if (column < kLine && i + 3 < octets.size()) continue;
-    out += "\r\n";
-    column = 0;
-  }
-  return out;
-}
-
-std::string quoted(std::string_view text) {
-  std::string out = "\"";
-  for (char c : text.substr(0, 200)) (out += c == '"' || c == '\\' ? "\\" : "") += c >= ' ' && c < 0x7F ? c : '?';
-  return out + "\"";
-}
-
-}  // namespace
 
 size_t report_mail_size(const std::string& gzip) { return gzip.size() / 57 * 78 + 4'096; }
 
@@ -40,7 +14,7 @@ std::string packed_report(AggregateReport& report, size_t most) {
   std::stable_sort(report.rows.begin(), report.rows.end(), [](const auto& a, const auto& b) { return a.second > b.second; });
   size_t left_out = 0;
   for (;;) {
-    std::string gzip = gzipped(report_xml(report));
+    std::string gzip = common::gzipped(report_xml(report));
     if (report_mail_size(gzip) <= most || report.rows.size() < 2) return gzip;
     if (left_out != 0) report.errors.pop_back();
     left_out += report.rows.size() - report.rows.size() / 2;
@@ -51,7 +25,7 @@ std::string packed_report(AggregateReport& report, size_t most) {
 
 std::string report_mail(const AggregateReport& report, const ReportMail& mail, const std::string& gzip) {
   std::string boundary = "=_dmarc_" + report.id, name = report_file_name(report, mail.receiver);
-  std::string out = "Date: " + mail.date + "\r\nFrom: " + quoted(report.org) + " <" + mail.from + ">\r\nTo: <" + mail.to +
+  std::string out = "Date: " + mail.date + "\r\nFrom: " + common::in_quotes(report.org) + " <" + mail.from + ">\r\nTo: <" + mail.to +
                     ">\r\nMessage-ID: <" + report.id + "@" + mail.receiver + ">\r\nSubject: Report Domain: " + report.policy.domain +
                     "\r\n Submitter: " + mail.receiver + "\r\n Report-ID: <" + report.id +
                     ">\r\nAuto-Submitted: auto-generated\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed;\r\n boundary=\"" +
@@ -61,7 +35,7 @@ std::string report_mail(const AggregateReport& report, const ReportMail& mail, c
          ",\r\nfor which its DMARC record asks. 'veredus dmarc report FILE' reads it.\r\n\r\n";
   out += "--" + boundary + "\r\nContent-Type: application/gzip;\r\n name=\"" + name +
          "\"\r\nContent-Transfer-Encoding: base64\r\nContent-Disposition: attachment;\r\n filename=\"" + name + "\"\r\n\r\n";
-  return out + base64_lines(gzip) + "\r\n--" + boundary + "--\r\n";
+  return out + common::base64_lines(gzip) + "\r\n--" + boundary + "--\r\n";
 }
 
 }  // namespace mailauth

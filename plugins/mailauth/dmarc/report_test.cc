@@ -11,6 +11,7 @@
 #include "mailauth/dmarc/unpack.h"
 
 using namespace mailauth;
+using common::gzipped;
 
 namespace {
 

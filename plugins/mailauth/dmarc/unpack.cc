@@ -49,7 +49,7 @@ class Unpacker {
     left_ -= octets;
     return true;
   }
-  InflateLimits inflate_limits() const { return {left_, limits_.ratio}; }
+  common::InflateLimits inflate_limits() const { return {left_, limits_.ratio}; }
 
   void file(std::string_view octets, const std::string& name, size_t depth) {
     if (too_deep(depth)) return;
@@ -67,7 +67,7 @@ class Unpacker {
   }
   void gzip(std::string_view octets, const std::string& name, size_t depth) {
     std::string why;
-    auto plain = gunzipped(octets, inflate_limits(), why);
+    auto plain = common::gunzipped(octets, inflate_limits(), why);
     if (!plain) return problem(called(name) + why);
     if (take(plain->size())) file(*plain, name, depth + 1);
   }
@@ -77,7 +77,7 @@ class Unpacker {
     if (!zip_entries(octets, limits_.parts, entries, why)) return problem(called(name) + why);
     for (const ZipEntry& one : entries) {
       if (!count_part()) return;
-      auto plain = one.deflated ? inflated(one.packed, inflate_limits(), why) : std::optional<std::string>(one.packed);
+      auto plain = one.deflated ? common::inflated(one.packed, inflate_limits(), why) : std::optional<std::string>(one.packed);
       bool whole = plain && plain->size() == one.size &&
                    crc32(0, reinterpret_cast<const Bytef*>(plain->data()), static_cast<uInt>(plain->size())) == one.crc;
       if (!whole) problem(called(one.name) + (plain ? "it is damaged: its check sum is wrong" : why));

@@ -5,7 +5,7 @@
 #include <string_view>
 #include <vector>
 
-#include "mailauth/dmarc/gzip.h"
+#include "common/reports/gzip.h"
 
 namespace mailauth {
 

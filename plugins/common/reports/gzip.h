@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-namespace mailauth {
+namespace common {
 
 std::string gzipped(std::string_view text);
 
@@ -20,4 +20,4 @@ std::optional<std::string> gunzipped(std::string_view text, const InflateLimits&
 std::optional<std::string> inflated(std::string_view raw, const InflateLimits& limits,
                                     std::string& problem);  // deflate without a frame, as in zip
 
-}  // namespace mailauth
+}  // namespace common

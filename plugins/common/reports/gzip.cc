@@ -1,11 +1,11 @@
 // Output is counted while it comes, so a bomb costs what the limits allow.
-#include "mailauth/dmarc/gzip.h"
+#include "common/reports/gzip.h"
 
 #include <zlib.h>
 
 #include <memory>
 
-namespace mailauth {
+namespace common {
 
 namespace {
 
@@ -84,4 +84,4 @@ std::optional<std::string> inflated(std::string_view raw, const InflateLimits& l
   return Inflate(kRaw).run(raw, limits, problem);
 }
 
-}  // namespace mailauth
+}  // namespace common
