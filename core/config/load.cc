@@ -10,6 +10,7 @@
 #include <fstream>
 #include <set>
 
+#include "base/read_stream.h"
 #include "base/text.h"
 #include "config/bind.h"
 #include "config/core_reader.h"
@@ -199,10 +200,7 @@ std::optional<std::string> read_text(const std::string& path, Problems& problems
     problems.error({path}, "cannot be read: " + reason);
     return std::nullopt;
   }
-  std::string text(kMaxConfigFile + 1, '\0');
-  in.read(text.data(), static_cast<std::streamsize>(text.size()));
-  text.resize(static_cast<size_t>(in.gcount()));
-  return text;
+  return read_at_most(in, kMaxConfigFile + 1);
 }
 
 std::string without_trailing_slashes(std::string directory) {
@@ -234,15 +232,20 @@ ConfigResult parse_config(const std::vector<ConfigFile>& files, const LoadOption
   return loader.finish();
 }
 
-std::string find_core_setting_text(const std::string& directory, const std::string& name, const std::string& inner) {
+WrittenCore::WrittenCore(const std::string& directory) {
   Problems ignored;
   std::string prefix = without_trailing_slashes(directory);
   for (const std::string& file : list_directory(prefix, ignored)) {
     if (!is_fragment(file)) continue;
     auto text = read_text(prefix + "/" + file, ignored);
     auto tree = text ? read_yaml(*text, file, ignored) : std::nullopt;
-    const ConfigEntry* core = tree ? tree->find("core") : nullptr;
-    const ConfigEntry* found = core ? core->value.find(name) : nullptr;
+    if (const ConfigEntry* core = tree ? tree->find("core") : nullptr) parts_.push_back(core->value);
+  }
+}
+
+std::string WrittenCore::text(std::string_view name, std::string_view inner) const {
+  for (const ConfigNode& part : parts_) {
+    const ConfigEntry* found = part.find(name);
     if (found && !inner.empty()) found = found->value.find(inner);
     if (found && !found->value.text.empty()) return found->value.text;
   }
@@ -250,7 +253,7 @@ std::string find_core_setting_text(const std::string& directory, const std::stri
 }
 
 std::string find_control_path(const std::string& directory) {
-  std::string written = find_core_setting_text(directory, "control");
+  std::string written = WrittenCore(directory).text("control");
   return written.starts_with('/') ? written : default_settings().control;
 }
 

@@ -1,5 +1,6 @@
 // Loading configurations that are right: the example, types, splitting, resolved defaults, files and
 // directories.
+#include "config/find_setting.h"
 #include "config/load.h"
 
 #include <doctest/doctest.h>
@@ -338,6 +339,20 @@ TEST_CASE("the control socket is found although something else is wrong") {
   dir.write("10-core.yaml", "core:\n  nonsense: 1\n  control: /somewhere/control\n");
   CHECK(find_control_path(dir.path) == "/somewhere/control");
   CHECK(find_control_path("/nonexistent") == "/run/veredus/control");
+}
+
+TEST_CASE("settings as they are written, whatever else is wrong") {
+  Directory dir;
+  dir.write("00-broken.yaml", "core: [\n");
+  dir.write("10-core.yaml", "core:\n  nonsense: 1\n  spool: /s\n  submission: { hide_client: true, subtract_arguments: }\n");
+  dir.write("20-core.yaml", "core: { spool: /other, drop: /d }\n");
+  WrittenCore core(dir.path);
+  CHECK(core.text("spool") == "/s");
+  CHECK(core.text("drop") == "/d");
+  CHECK(core.text("submission", "hide_client") == "true");
+  CHECK(core.text("submission", "subtract_arguments").empty());
+  CHECK(core.text("submit").empty());
+  CHECK(WrittenCore("/nonexistent").text("spool").empty());
 }
 
 TEST_CASE("the sample fragment loads without a warning and is safe") {

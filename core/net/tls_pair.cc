@@ -9,6 +9,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "base/read_stream.h"
 #include "base/text.h"
 #include "net/tls_verify.h"
 
@@ -26,9 +27,7 @@ gnutls_datum_t datum(const std::string& text) {
 Result<std::string> read_file(const std::string& path, const char* what) {
   std::ifstream file(path, std::ios::binary);
   if (!file) return fail(Errc::not_found, std::string(what) + " " + path + " cannot be read: " + std::generic_category().message(errno));
-  std::string text(kLargestFile + 1, '\0');
-  file.read(text.data(), static_cast<std::streamsize>(text.size()));
-  text.resize(static_cast<size_t>(file.gcount()));
+  std::string text = read_at_most(file, kLargestFile + 1);
   if (text.size() > kLargestFile) return fail(Errc::invalid, std::string(what) + " " + path + " is larger than 1 MiB");
   return text;
 }

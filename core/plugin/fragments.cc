@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "base/read_stream.h"
 #include "config/scalars.h"
 #include "config/yaml.h"
 
@@ -18,10 +19,7 @@ bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 std::string read_file(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
-  std::string text(kMaxConfigFile + 1, '\0');
-  if (in) in.read(text.data(), static_cast<std::streamsize>(text.size()));
-  text.resize(static_cast<size_t>(std::max<std::streamsize>(in.gcount(), 0)));
-  return text;
+  return read_at_most(in, kMaxConfigFile + 1);
 }
 
 std::string value_of(const ConfigNode& root, std::string_view key) {

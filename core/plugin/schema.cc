@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "base/address_ip.h"
+#include "base/read_stream.h"
 #include "base/text.h"
 #include "config/scalars.h"
 #include "config/yaml.h"
@@ -229,10 +230,8 @@ bool SettingsReader::secret_file(const SchemaKey& key, const ConfigNode& node, s
   std::string name = file->value.text;
   if (!path(key, file->value.place, name)) return false;
   std::ifstream in(name, std::ios::binary);
-  text.assign(kLongestSecret + 1, '\0');
-  if (in) in.read(text.data(), static_cast<std::streamsize>(text.size()));
+  text = read_at_most(in, kLongestSecret + 1);
   if (!in.is_open() || in.bad() || (in.fail() && !in.eof())) return refuse(file->value.place, key, name + " cannot be read: " + std::strerror(errno));
-  text.resize(static_cast<size_t>(in.gcount()));
   if (text.size() > kLongestSecret) return refuse(file->value.place, key, name + " is longer than 64 KiB");
   while (text.ends_with('\n') || text.ends_with('\r')) text.pop_back();
   return true;

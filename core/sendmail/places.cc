@@ -8,16 +8,17 @@ namespace veredus {
 
 Places find_places(const std::string& conf) {
   Places out;
+  WrittenCore core(conf);
   out.conf = conf;
-  out.submit = find_core_setting_text(conf, "submit");
-  out.drop = find_core_setting_text(conf, "drop");
-  out.subtract_arguments = find_core_setting_text(conf, "submission", "subtract_arguments") == "true";
+  out.submit = core.text("submit");
+  out.drop = core.text("drop");
+  out.subtract_arguments = core.text("submission", "subtract_arguments") == "true";
   if (out.submit.empty()) {
-    std::string control = find_core_setting_text(conf, "control");
+    std::string control = core.text("control");
     if (control.empty()) control = default_settings().control;
     out.submit = control.substr(0, control.rfind('/')) + "/submit";
   }
-  std::string spool = find_core_setting_text(conf, "spool");
+  std::string spool = core.text("spool");
   if (out.drop.empty() && !spool.empty()) out.drop = spool + "/drop";
   if (out.drop == VEREDUS_DROP_DIRECTORY) out.drop.clear();
   return out;
