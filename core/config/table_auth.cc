@@ -128,8 +128,8 @@ constexpr Setting kRows[] = {
      .fallback = "20",
      .low = "0",
      .high = "1000000",
-     .doc = "Failed attempts of a client, or for an account, in failure_period; more are refused at once. 0: no "
-            "bound."},
+     .doc = "Failed attempts of a client, or for an account, in failure_period; more are refused at once. "
+            "Attempts under way count too: more than that many at a time wait for each other. 0: no bound."},
     {.name = "auth.failure_period",
      .type = Type::duration,
      .member = at<&Settings::auth, &AuthSettings::failure_period>(),

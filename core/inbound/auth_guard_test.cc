@@ -3,6 +3,10 @@
 
 #include <doctest/doctest.h>
 
+#include <memory>
+#include <set>
+#include <vector>
+
 #include "inbound/account_rates.h"
 #include "loop/scope.h"
 
@@ -40,6 +44,99 @@ TEST_CASE("a client and an account are refused after so many failures, until the
   CHECK(guard.allows(rig.other, ""));
   rig.pass(rig.settings.auth.failure_period + Millis(1));
   CHECK(guard.allows(rig.client, "ann"));
+}
+
+namespace {
+
+// Answers of begin(), in the order asked; granted turns are held until the test lets them go.
+struct Guessers {
+  Guarded& rig;
+  AuthGuard& guard;
+  std::vector<std::unique_ptr<Remote<Guess>>> asked;
+  std::vector<Guess> answers;
+
+  void ask(const IpAddress& client, const std::string& account) {
+    guard.begin(client, account, asked.emplace_back(std::make_unique<Remote<Guess>>(rig.loop))->promise());
+    look();
+  }
+  void look() {
+    rig.loop.run_turn(Millis(0));
+    answers.resize(asked.size());
+    for (size_t i = 0; i < asked.size(); ++i)
+      if (Result<Guess> answer = asked[i] && !known.contains(i) ? asked[i]->take() : Result<Guess>(fail(Errc::timeout, "")); answer)
+        known.insert(i), answers[i] = std::move(*answer);
+  }
+  void let_go(size_t number) {
+    answers[number].turn = {};
+    look();
+    look();
+  }
+  std::string text() const {
+    std::string out;
+    for (size_t i = 0; i < answers.size(); ++i)
+      out += !known.contains(i) ? '.' : answers[i].answer == Guess::Answer::granted ? 'g' : answers[i].answer == Guess::Answer::blocked ? 'x' : 'b';
+    return out;
+  }
+  std::set<size_t> known{};
+};
+
+}  // namespace
+
+TEST_CASE("guesses side by side: never more than may still fail; the others wait, and are refused when these fail") {
+  Guarded rig;
+  AuthGuard guard(rig.loop, rig.shared());
+  Guessers many{rig, guard, {}, {}};
+  for (int i = 0; i < 6; ++i) many.ask(rig.client, "ann");
+  CHECK(many.text() == "ggg...");
+  many.let_go(0);  // was right
+  CHECK(many.text() == "gggg..");
+  for (size_t i : {1, 2, 3}) guard.failed(rig.client, "ann"), many.let_go(i);
+  CHECK(many.text() == "ggggxx");
+  CHECK(guard.in_flight() == 0);
+  CHECK_FALSE(guard.allows(rig.client, "bob"));
+}
+
+TEST_CASE("guesses side by side: from many places about one account, and about many accounts from one place") {
+  Guarded rig;
+  AuthGuard guard(rig.loop, rig.shared());
+  Guessers many{rig, guard, {}, {}};
+  for (int i = 0; i < 5; ++i) many.ask(*IpAddress::parse("10.0.0." + std::to_string(i)), "ann");
+  CHECK(many.text() == "ggg..");
+  for (int i = 0; i < 5; ++i) many.ask(rig.client, "name" + std::to_string(i));
+  CHECK(many.text() == "ggg..ggg..");
+  many.ask(rig.other, "");
+  CHECK(many.text() == "ggg..ggg..g");
+  for (size_t i = 0; i < 11; ++i) many.let_go(i);
+  CHECK(many.text() == "ggggggggggg");
+  CHECK(guard.in_flight() == 0);
+}
+
+TEST_CASE("an account that many use at once waits for itself and is not locked out; who waits has a bound; who went away leaves no turn") {
+  Guarded rig;
+  AuthGuard guard(rig.loop, rig.shared());
+  Guessers many{rig, guard, {}, {}};
+  for (size_t i = 0; i < 3 + AuthGuard::kMostWaiting + 1; ++i) many.ask(rig.client, "ann");
+  CHECK(many.text().substr(0, 4) == "ggg.");
+  CHECK(many.text().back() == 'b');
+  for (size_t i = 3; i < 250; ++i) many.asked[i].reset();
+  for (size_t i = 0; i < many.asked.size(); ++i) many.let_go(i);
+  for (int i = 0; i < 600; ++i) many.look();
+  for (size_t i = 250; i < 259; ++i) CHECK(many.answers[i].answer == Guess::Answer::granted);
+  many.answers.clear();
+  many.look();
+  CHECK(guard.in_flight() == 0);
+  CHECK(guard.remembered() == 0);
+}
+
+TEST_CASE("a turn outlives its guard") {
+  Guarded rig;
+  auto guard = std::make_unique<AuthGuard>(rig.loop, rig.shared());
+  Guessers many{rig, *guard, {}, {}};
+  many.ask(rig.client, "ann");
+  CHECK(many.text() == "g");
+  guard.reset();
+  many.answers.clear();
+  rig.loop.run_turn(Millis(0));
 }
 
 TEST_CASE("each failure costs twice the time of the one before, with an end") {
@@ -87,10 +184,10 @@ TEST_CASE("the guard is asked from any loop") {
   Scope scope(rig.loop);
   bool first = false, second = true;
   auto ask = [](Guarded& r, AuthGuard& g, bool& before, bool& after) -> Task<void> {
-    before = co_await guard_allows(r.loop, g, r.client, "ann");
+    before = co_await guard_allows(r.loop, g, r.client);
     Millis delay = co_await guard_failed(r.loop, g, r.client, "ann");
     CHECK(delay == r.settings.auth.delay);
-    after = co_await guard_allows(r.loop, g, r.client, "ann");
+    after = co_await guard_allows(r.loop, g, r.client);
   };
   scope.spawn(ask(rig, guard, first, second));
   while (scope.running() > 0) rig.loop.run_turn(Millis(10));

@@ -124,13 +124,13 @@ class Session {
   Task<void> on_auth(AskAuth ask);
   Task<void> on_auth_line(AskAuthLine line);
   Task<void> go_on_with(SaslServerStep step);
-  Task<bool> may_guess(std::string account);
+  Task<Guess::Answer> may_guess(std::string account);
+  Task<void> auth_not_now(Guess::Answer why, std::string account);
   Task<void> guessed_wrong(std::string account);
   Task<void> auth_accepted(SaslServerStep step);
   enum class AuthEnd : uint8_t { wrong, refused, temporary, blocked };  // wrong: a guess, it counts and costs time
   Task<void> auth_refused(std::string account, std::string reason, Reply reply, AuthEnd how, bool close = false);
   void count_auth(uint64_t InboundCounters::Auth::*what);
-  Task<void> auth_blocked(std::string account);
   Task<Reply> sender_refusal(std::string sender);
   Task<Reply> account_refusal(AccountRates::What what, uint32_t limit);
   Task<Reply> from_refusal(std::string header);
@@ -188,6 +188,8 @@ class Session {
   std::optional<ServerMachine> machine_;
   HookState hooks_;
   std::unique_ptr<SaslServer> sasl_;  // of the AUTH under way
+  std::string guessed_;               // the account that it has asked about
+  GuessTurn guess_;                   // while it is decided whether that is right
   bool guess_counted_ = false;        // the client has still to acknowledge that its token is wrong
   std::string tenant_;                // of the account
   std::vector<Edit> auth_edits_;      // of `auth`, for every transaction

@@ -64,12 +64,13 @@ Task<void> Session::on_auth(AskAuth ask) {
   if (ask.has_initial) initial = ask.initial == "=" ? std::string() : octets_of_base64(ask.initial);
   wipe(ask.initial);
   if (ask.has_initial && !initial) co_return machine_->refuse(bad_base64());
-  bool free = co_await may_guess({});
-  if (!free) co_return co_await auth_blocked({});
+  bool free = !context_.guard || co_await guard_allows(context_.loop, *context_.guard, origin_.client.ip);
+  if (!free) co_return co_await auth_not_now(Guess::Answer::blocked, {});
   sasl_ = SaslServer::make(mechanism, std::move(options));
   if (!sasl_) co_return machine_->refuse({504, {5, 5, 4}, {"Mechanism is not offered"}});
   origin_.mechanism = std::move(mechanism);
   guess_counted_ = false;
+  guessed_.clear();
   std::string octets = std::move(initial).value_or(std::string());
   SaslServerStep step = sasl_->begin(octets, ask.has_initial);
   wipe(octets);
@@ -82,6 +83,11 @@ Task<void> Session::on_auth_line(AskAuthLine line) {
   auto octets = octets_of_base64(line.line);
   wipe(line.line);
   if (!octets) co_return co_await auth_refused({}, "not base64", bad_base64(), AuthEnd::refused);
+  // A proof about an account that was asked about before is the guess; a token that was wrong has been counted.
+  if (!guessed_.empty() && !guess_counted_) {
+    Guess::Answer answer = co_await may_guess(guessed_);
+    if (answer != Guess::Answer::granted) co_return co_await auth_not_now(answer, guessed_);
+  }
   SaslServerStep step = sasl_->answer(*octets);
   wipe(*octets);
   co_await go_on_with(std::move(step));
@@ -90,19 +96,22 @@ Task<void> Session::on_auth_line(AskAuthLine line) {
 // Until the client has to say something, or it is decided.
 Task<void> Session::go_on_with(SaslServerStep step) {
   using Kind = SaslServerStep::Kind;
-  std::string account;
+  std::string account = guessed_;
   while (step.kind == Kind::ask) {
-    account = step.question.account;
+    account = guessed_ = step.question.account;
     bool token = step.question.kind == AuthKind::token;
-    bool free = co_await may_guess(account);
-    if (!free) co_return co_await auth_blocked(std::move(account));
+    Guess::Answer free = co_await may_guess(account);
+    if (free != Guess::Answer::granted) co_return co_await auth_not_now(free, std::move(account));
     AuthAnswer answer = co_await context_.auth->check(context_.loop, std::move(step.question), origin_.client.ip.text(),
                                                       Deadline::in(context_.loop, kProviderPatience));
     step = sasl_->told(answer);
     bool wrong = token && answer.kind == AuthAnswer::Kind::denied && step.kind == Kind::challenge;
     if (wrong) co_await guessed_wrong(account);  // now: the client may never acknowledge it
   }
-  if (step.kind == Kind::challenge) co_return machine_->challenge(base64_of(step.octets));
+  if (step.kind == Kind::challenge) {
+    guess_ = {};
+    co_return machine_->challenge(base64_of(step.octets));
+  }
   if (step.kind == Kind::accepted) co_return co_await auth_accepted(std::move(step));
   if (!step.account.empty()) account = std::move(step.account);
   using Why = SaslServerStep::Why;
@@ -112,9 +121,13 @@ Task<void> Session::go_on_with(SaslServerStep step) {
   co_await auth_refused(std::move(account), step.problem, wrong_credentials(), AuthEnd::wrong);
 }
 
-Task<bool> Session::may_guess(std::string account) {
-  if (!context_.guard) co_return true;
-  co_return co_await guard_allows(context_.loop, *context_.guard, origin_.client.ip, std::move(account));
+// Takes a turn at guessing; it may have to wait for the guesses of others about the same account or from the same place.
+Task<Guess::Answer> Session::may_guess(std::string account) {
+  if (!context_.guard) co_return Guess::Answer::granted;
+  guess_ = {};
+  Guess guess = co_await guard_begins(context_.loop, *context_.guard, origin_.client.ip, std::move(account));
+  guess_ = std::move(guess.turn);
+  co_return guess.answer;
 }
 
 // Counts a guess, and lets the client wait for the answer.
@@ -122,11 +135,13 @@ Task<void> Session::guessed_wrong(std::string account) {
   guess_counted_ = true;
   if (!context_.guard) co_return;
   Millis delay = co_await guard_failed(context_.loop, *context_.guard, origin_.client.ip, std::move(account));
+  guess_ = {};
   co_await sleep_for(context_.loop, delay);
 }
 
-// Who goes on after having been told so loses the connection.
-Task<void> Session::auth_blocked(std::string account) {
+// Who goes on after having been told that it was too often loses the connection.
+Task<void> Session::auth_not_now(Guess::Answer why, std::string account) {
+  if (why == Guess::Answer::busy) co_return co_await auth_refused(std::move(account), "too many attempts at once", not_now(), AuthEnd::temporary);
   Reply reply = too_often();
   if (std::exchange(blocked_before_, true)) reply.code = 421;
   co_await auth_refused(std::move(account), "too many failures", std::move(reply), AuthEnd::blocked);
@@ -134,6 +149,7 @@ Task<void> Session::auth_blocked(std::string account) {
 
 Task<void> Session::auth_accepted(SaslServerStep step) {
   sasl_.reset();
+  guess_ = {};
   origin_.account = step.acting_as.empty() ? std::move(step.account) : std::move(step.acting_as);
   tenant_ = std::move(step.tenant);
   auth_edits_.clear();
@@ -168,6 +184,7 @@ Task<void> Session::auth_refused(std::string account, std::string reason, Reply 
   bool counted = std::exchange(guess_counted_, false);
   if (how == AuthEnd::wrong && !counted) co_await guessed_wrong(std::move(account));
   guess_counted_ = false;
+  guess_ = {};
   refusal_logged_ = true;
   machine_->refuse(std::move(reply), close);
 }

@@ -19,11 +19,13 @@ struct FakeAccounts final : AuthPort {
   std::map<std::string, std::string> passwords{{"ann", "pencil"}, {"bob", "pencil"}};
   uint32_t served = kAllKinds;
   bool away = false;
+  Event* gate = nullptr;  // answers wait for it
   std::vector<AuthQuestion> asked;
 
   uint32_t kinds() const override { return served; }
-  Task<AuthAnswer> check(Loop&, AuthQuestion question, std::string, Deadline) override {
+  Task<AuthAnswer> check(Loop&, AuthQuestion question, std::string, Deadline deadline) override {
     asked.push_back(question);
+    if (gate) co_await gate->wait(deadline);
     AuthAnswer out;
     if (away) co_return out;
     auto known = passwords.find(question.account);
@@ -180,6 +182,69 @@ TEST_CASE("after too many failures nobody is asked, also about the right passwor
   Rig::Client later(rig);
   hello(later);
   CHECK(later.code(plain("ann", "pencil")) == "235");
+}
+
+TEST_CASE("guesses side by side are asked about as often as may fail, and no more; those who know the password all come in") {
+  for (bool right : {false, true}) {
+    AuthRig rig([](Settings& s) { s.auth.clear_text = true, s.auth.failures = 3; });
+    Event gate(rig.loop);
+    rig.port.gate = &gate;
+    constexpr const char* kPlaces[] = {"127.0.0.10", "127.0.0.11", "127.0.0.12", "127.0.0.13", "127.0.0.14", "127.0.0.15", "127.0.0.16", "127.0.0.17"};
+    std::vector<std::unique_ptr<Rig::Client>> clients;
+    for (int i = 0; i < 8; ++i) {
+      clients.push_back(std::make_unique<Rig::Client>(rig, kPlaces[i]));
+      hello(*clients.back());
+      clients.back()->send(plain("ann", right ? "pencil" : "guess" + std::to_string(i)));
+    }
+    rig.until([&] { return rig.port.asked.size() >= 3; });
+    for (int i = 0; i < 20; ++i) rig.turn();
+    CHECK(rig.port.asked.size() == 3);
+    gate.set();
+    rig.until([&] { return rig.sink.count(right ? "auth.accepted" : "auth.refused") == 8; });
+    CHECK(rig.port.asked.size() == (right ? 8 : 3));
+    rig.until([&] { return rig.guard.in_flight() == 0; });
+    if (right) continue;
+    rig.pass(Seconds(40));
+    std::string codes;
+    for (auto& client : clients) codes += client->read(1).substr(0, 3) + " ";
+    CHECK(codes == "535 535 535 454 454 454 454 454 ");
+  }
+}
+
+TEST_CASE("exchanges of SCRAM that were begun before the failures are looked at when they end") {
+  AuthRig rig([](Settings& s) { s.auth.failures = 2; });
+  SaslCredentials credentials;
+  credentials.account = "ann", credentials.password = "guess";
+  std::vector<std::pair<std::unique_ptr<Rig::Client>, std::string>> proofs;
+  for (int i = 0; i < 5; ++i) {
+    auto client = std::make_unique<Rig::Client>(rig);
+    hello(*client);
+    auto scram = SaslClient::make("SCRAM-SHA-256", credentials, "mx.test", 587, {});
+    std::string reply = client->say("AUTH SCRAM-SHA-256 " + b64(*scram->initial()) + "\r\n");
+    REQUIRE(reply.starts_with("334 "));
+    proofs.emplace_back(std::move(client), b64(*scram->answer(*octets_of_base64(reply.substr(4, reply.size() - 6)))) + "\r\n");
+  }
+  std::string codes;
+  for (auto& [client, proof] : proofs) codes += attempt(rig, *client, proof).substr(0, 3) + " ";
+  CHECK(codes == "535 535 454 454 454 ");
+  CHECK(rig.guard.in_flight() == 0);
+}
+
+TEST_CASE("a client that leaves while its guess is looked at leaves nothing behind") {
+  AuthRig rig([](Settings& s) { s.auth.clear_text = true, s.auth.failures = 1; });
+  Event gate(rig.loop);
+  rig.port.gate = &gate;
+  {
+    Rig::Client client(rig);
+    hello(client);
+    client.send(plain("ann", "pencil"));
+    rig.until([&] { return rig.guard.in_flight() == 2; });
+  }
+  gate.set();
+  rig.until([&] { return rig.guard.in_flight() == 0; });
+  Rig::Client other(rig);
+  hello(other);
+  CHECK(other.code(plain("ann", "pencil")) == "235");
 }
 
 TEST_CASE("a wrong token counts, also when the client never acknowledges it") {
