@@ -1,6 +1,8 @@
 // WorkPool: its threads and their queue.
 #include "loop/work_pool.h"
 
+#include "base/thread_name.h"
+
 namespace veredus {
 
 WorkPool::WorkPool(unsigned threads, size_t max_queued) : max_queued_(max_queued) {
@@ -27,6 +29,7 @@ bool WorkPool::submit(std::function<void()> work) {
 }
 
 void WorkPool::work() {
+  name_thread("work");
   std::unique_lock lock(mutex_);
   for (;;) {
     wake_.wait(lock, [this] { return ending_ || !queue_.empty(); });

@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/thread_name.h"
 #include "main/supervisor.h"
 #include "main/worker.h"
 #include "plugin/probe.h"
@@ -40,6 +41,7 @@ int main(int argc, char** argv) {
     else if (word == "--version") return std::puts("veredusd " VEREDUS_VERSION) < 0 ? EX_IOERR : EX_OK;
     else return usage_error("unknown argument '" + std::string(word) + "'");
   }
-  if (worker) return veredus::run_worker(conf);
-  return veredus::Supervisor(conf).run();
+  if (!worker) return veredus::Supervisor(conf).run();
+  veredus::name_thread("veredusd");  // it was started by another name, that of the file behind /proc/self/exe
+  return veredus::run_worker(conf);
 }

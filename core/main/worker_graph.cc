@@ -7,6 +7,7 @@
 
 #include <random>
 
+#include "base/thread_name.h"
 #include "control/message_text.h"
 #include "log/events.h"
 #include "main/severity.h"
@@ -151,6 +152,7 @@ void WorkerGraph::start_threads() {
   workers_[0]->services.enter();
   for (size_t i = 1; i < loops_.size(); ++i) {
     threads_.emplace_back([worker = workers_[i].get()] {
+      name_thread("loop");
       worker->services.enter();
       worker->loop.run();
       worker->services.leave();

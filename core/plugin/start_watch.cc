@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/thread_name.h"
 #include "log/events.h"
 
 namespace veredus {
@@ -22,6 +23,7 @@ StartWatch::~StartWatch() {
 }
 
 void StartWatch::watch() {
+  name_thread("start-watch");
   std::unique_lock lock(mutex_);
   auto often = std::max(every_ / 4, std::chrono::milliseconds(1));
   while (!ends_.wait_for(lock, often, [this] { return ended_; })) tell(std::chrono::steady_clock::now());

@@ -1,6 +1,7 @@
 // Removal in ascending order and with the directory synced before the ledger forgets: a message's end outlives every copy of it.
 #include "spool/compactor.h"
 
+#include "base/thread_name.h"
 #include "spool/requests.h"
 #include "spool/segment_reader.h"
 
@@ -108,6 +109,7 @@ bool Compactor::ending() {
 }
 
 void Compactor::run() {
+  name_thread("spool-compact");
   for (;;) {
     {
       std::unique_lock lock(mutex_);

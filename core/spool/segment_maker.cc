@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "base/thread_name.h"
 #include "spool/segment_reader.h"
 
 namespace veredus::spool_detail {
@@ -59,6 +60,7 @@ void SegmentMaker::finish() {
 }
 
 void SegmentMaker::run() {
+  name_thread("spool-segments");
   auto next_check = std::chrono::steady_clock::now() + options_.check_interval;
   std::unique_lock lock(mutex_);
   for (;;) {

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/checksum.h"
+#include "base/thread_name.h"
 
 namespace veredus::spool_detail {
 
@@ -24,6 +25,7 @@ void LogWriter::finish() {
 }
 
 void LogWriter::run() {
+  name_thread("spool-writer");
   while (!queue_.ended()) {
     Op* list = queue_.take(wake_at());
     process(list);

@@ -1,6 +1,8 @@
 // The store's thread, its queue, and the way of an answer back to the loop.
 #include "store/kv_store.h"
 
+#include "base/thread_name.h"
+
 #include <algorithm>
 
 namespace veredus {
@@ -72,6 +74,7 @@ bool KvStore::push(std::shared_ptr<Call> call) {
 }
 
 void KvStore::work() {
+  name_thread("kv");
   sweep_at_ = std::chrono::steady_clock::now();
   for (bool ending = false; !ending;) {
     Calls calls = take_queued(ending);
