@@ -12,50 +12,10 @@ import smtplib
 import socket
 import subprocess
 import sys
-import time
 
-PASSED, FAILED = [], []
-SPOOL, DROP, STATE = "/var/spool/veredus", "/var/spool/veredus/drop", "/var/lib/veredus"
+from deb_world import DROP, SPOOL, STATE, arrives, carry_out, home, install, installed, log_tail, mailbox, make_users, packages, queue_ids, run, wait_until
+
 DAEMONS = []
-
-
-def run(*words, user=None, text="", env=None, check=True, cwd="/"):
-    words = list(words)
-    if user:
-        account = pwd.getpwnam(user)
-        words = ["setpriv", f"--reuid={account.pw_uid}", f"--regid={account.pw_gid}", "--init-groups", *words]
-        env = {"HOME": account.pw_dir, "USER": user, "LOGNAME": user, "PATH": os.environ["PATH"], "SHELL": "/bin/sh", **(env or {})}
-    done = subprocess.run(words, input=text.encode(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=env, cwd=cwd, timeout=240, check=False)
-    out = done.stdout.decode("utf-8", "replace")
-    assert not check or done.returncode == 0, f"{' '.join(words)}: exit {done.returncode}\n{out[-3000:]}"
-    return out
-
-
-def wait_until(what, seconds, complaint):
-    until = time.monotonic() + seconds
-    while not what():
-        assert time.monotonic() < until, complaint() if callable(complaint) else complaint
-        time.sleep(0.05)
-
-
-def mailbox(user):
-    try:
-        with open(f"/var/mail/{user}", encoding="utf-8", errors="replace") as file:
-            return file.read()
-    except FileNotFoundError:
-        return ""
-
-
-def arrives(word, user="ann", seconds=20):
-    wait_until(lambda: word in mailbox(user), seconds, lambda: f"no '{word}' for {user} after {seconds} s\n{mailbox(user)[-500:]}\n{log_tail()}")
-
-
-def log_tail():
-    try:
-        with open("/var/log/veredus.log", encoding="utf-8", errors="replace") as file:
-            return file.read()[-3000:]
-    except FileNotFoundError:
-        return "no log"
 
 
 def start():
@@ -76,26 +36,6 @@ def stop(number=signal.SIGTERM):
     daemon.wait(40)
 
 
-def home(user):
-    return pwd.getpwnam(user).pw_dir
-
-
-def queue_ids():
-    return re.findall(r"^([0-9A-Za-z]+)[*!#]? +\d+ ", run("mailq"), re.M)
-
-
-def packages(where="/packages"):
-    return sorted(name for name in glob.glob(f"{where}/veredus*.deb"))
-
-
-def install(names, *options):
-    return run("apt-get", "install", "-y", "--no-install-recommends", *options, *names)
-
-
-def installed(name):
-    return "ok installed" in run("dpkg-query", "-W", "-f", "${Status}", name, check=False)
-
-
 # Steps
 
 def prepare():
@@ -103,8 +43,7 @@ def prepare():
     socket.sethostname("host.example.test")
     with open("/etc/hosts", "w", encoding="ascii") as file:
         file.write("127.0.0.1 localhost\n127.0.1.1 host.example.test host\n::1 localhost\n")
-    for user in ("ann", "bob"):
-        run("useradd", "-m", "-s", "/bin/sh", user)
+    make_users("ann", "bob")
     assert installed("exim4-daemon-light")
     with open("/etc/mailname", "w", encoding="ascii") as file:
         file.write("example.test\n")
@@ -372,19 +311,11 @@ STEPS = (replaces_exim, without_daemon, listens_on_loopback_only, command_lines,
 
 def main():
     prepare()
-    for step in STEPS:
-        began = time.monotonic()
-        try:
-            step()
-            PASSED.append(step)
-            print(f"ok   deb {step.__name__} ({time.monotonic() - began:.0f} s)", flush=True)
-        except Exception as problem:  # pylint: disable=broad-except
-            FAILED.append(step)
-            print(f"FAIL deb {step.__name__}: {type(problem).__name__}: {problem}", flush=True)
-    for daemon in DAEMONS:
-        daemon.kill()
-    print(f"{len(PASSED)} passed, {len(FAILED)} failed")
-    return 1 if FAILED else 0
+    try:
+        return carry_out(STEPS)
+    finally:
+        for daemon in DAEMONS:
+            daemon.kill()
 
 
 if __name__ == "__main__":
