@@ -35,6 +35,7 @@ HookView::HookView(Stage stage, const Subject& subject, std::span<const Edit> ea
       origin_(copied(subject.origin)),
       envelope_(copied(subject.envelope)),
       content_(copied(subject.content)),
+      original_(copied(subject.original)),
       recipient_(copied(subject.recipient)),
       reply_(copied(subject.reply)),
       recipient_index_(subject.recipient_index),
@@ -57,6 +58,7 @@ Subject HookView::subject() const {
   out.origin = pointer(origin_);
   out.envelope = pointer(envelope_);
   out.content = pointer(content_);
+  out.original = pointer(original_);
   out.recipient = pointer(recipient_);
   out.recipient_index = recipient_index_;
   out.reply = pointer(reply_);

@@ -40,6 +40,7 @@ class HookView {
   std::optional<Origin> origin_;
   std::optional<Envelope> envelope_;
   std::optional<Content> content_;
+  std::optional<AsReceived> original_;
   std::optional<Recipient> recipient_;
   std::optional<Reply> reply_;
   uint32_t recipient_index_;

@@ -41,7 +41,7 @@ enum Right : uint32_t {
   kMayAuthResults = 256,
 };
 // What a hook declares that it must see; callers load nothing that nobody needs.
-enum Need : uint32_t { kNeedsContent = 1 };
+enum Need : uint32_t { kNeedsContent = 1, kNeedsReceived = 2 };
 
 // Wanted changes, applied in order by the runner's caller; refused without the right.
 struct InsertHeader { uint32_t index; std::string name, value; };   // 0 = above everything
@@ -62,6 +62,12 @@ using AddAuthResult = AuthResult;
 using Edit = std::variant<InsertHeader, ReplaceHeader, RemoveHeader, ReplaceBody, AddRecipient, DropRecipient, SetRecipient, SetSender,
                           SetRoute, SetField, SplitRecipients, AddNote, AddAuthResult>;
 
+// A message as the client sent it: no trace field of ours, no edit of any stage.
+struct AsReceived {
+  Content content;
+  uint64_t body_start = 0;
+};
+
 // What a hook may look at. Pointers are valid during the call and null where the stage has nothing; a hook that defers asks for a
 // copy it can keep.
 struct Subject {
@@ -78,6 +84,7 @@ struct Subject {
   uint64_t declared_size = 0;             // mail to message: SIZE= of the client; 0 = not given
   std::string_view state;                 // finished: name of the final state
   std::string_view header;                // headers, message: the header block as it was received, if somebody has it in hand
+  const AsReceived* original = nullptr;   // headers: of the header block; message, seal. Bodies that hooks of `body` rewrote: kNeedsReceived
   std::string_view chunk;                 // body: octets of the body, at most kLongestChunk
   bool last = false;                      // body: nothing comes after this chunk, which may be empty
   const Notes* connection_notes = nullptr;            // see notes()

@@ -27,11 +27,13 @@ struct BodyRig : Rig {
   explicit BodyRig(uint64_t inline_size = 1 << 20) : Rig([=](Settings& s) { s.spool.inline_size = inline_size; }) {}
   ~BodyRig() { scope.cancel(); }
 
-  std::shared_ptr<FunctionHook> hook(Stage stage, uint32_t may, FunctionHook::Body body, FaultPolicy policy = FaultPolicy::tempfail) {
+  std::shared_ptr<FunctionHook> hook(Stage stage, uint32_t may, FunctionHook::Body body, FaultPolicy policy = FaultPolicy::tempfail,
+                                     uint32_t needs = 0) {
     HookInfo info;
     info.plugin = "p" + std::to_string(hooks_.size());
     info.stage = stage;
     info.may = may;
+    info.needs = needs;
     info.on_fault = policy;
     hooks_.push_back(std::make_shared<FunctionHook>(std::move(info), std::move(body)));
     runner.use(std::make_shared<const HookSet>(std::vector<std::shared_ptr<Hook>>(hooks_.begin(), hooks_.end())));
@@ -173,6 +175,41 @@ TEST_CASE("what a hook with the right emits is what later hooks see and what is 
   CHECK(client.send_message("Subject: x\r\n\r\n\xC3\xBC\r\n").starts_with("250"));
   CHECK(rig.stored(0).ends_with("\r\n\r\nplain\r\n"));
   CHECK_FALSE(rig.queue.added.at(0)->envelope.content_8bit);
+}
+
+TEST_CASE("who needs the message as it was received is shown it, whatever was rewritten before") {
+  const std::string header = "Subject: x\r\n\r\n";
+  for (uint64_t inline_size : {1 << 20, 100})
+    for (uint32_t needs : {0u, uint32_t{kNeedsReceived}}) {
+      BodyRig rig(inline_size);
+      std::string received[3];
+      uint64_t start = 0;
+      auto see = [&](std::string& into) {
+        return [&](HookCall& call) {
+          const AsReceived* original = call.view()->subject().original;
+          REQUIRE(original);
+          start = original->body_start;
+          const Content& content = original->content;
+          CHECK(content.head.empty());
+          into = content.memory ? *content.memory : content.file->read(0, 1 << 26).value();
+          return Verdict();
+        };
+      };
+      rig.hook(Stage::headers, kMayHeaders, [](HookCall& call) { return call.edits().push_back(ReplaceHeader{"Subject", 1, "y"}), Verdict(); });
+      rig.hook(Stage::headers, 0, see(received[0]));
+      rig.hook(Stage::body, kMayBody, shout());
+      rig.hook(Stage::message, 0, see(received[1]), FaultPolicy::tempfail, needs);
+      rig.hook(Stage::seal, 0, see(received[2]));
+      Rig::Client client(rig);
+      hello(client);
+      std::string body = big_body(4000);
+      CHECK(client.send_message(header + body).starts_with("250"));
+      CHECK(received[0] == header);
+      CHECK(received[1] == header + (needs ? body : upper(body)));
+      CHECK(received[2] == received[1]);
+      CHECK(start == header.size());
+      CHECK(rig.octets(0).ends_with("\r\nSubject: y\r\n\r\n" + upper(body)));
+    }
 }
 
 TEST_CASE("a body hook that thinks stops the reading; its late answer carries what it rewrote; too late is a fault") {

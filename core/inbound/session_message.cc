@@ -58,11 +58,15 @@ Task<void> Session::pass_body(std::string chunk, bool last) {
   Subject shown = subject();
   shown.chunk = chunk;
   shown.last = last;
+  if (transaction_->keeps_received()) co_await transaction_->keep(chunk);
   if (Asked asked = ask_hooks(Stage::body, shown)) {
     Ruling ruling = co_await consult(std::move(asked));
     if (!settle(ruling)) co_return refuse_content(ruling);
     apply(ruling.edits);
-    if (ruling.body) chunk = std::move(*ruling.body);
+    if (ruling.body) {
+      chunk = std::move(*ruling.body);
+      transaction_->rewritten_body = true;
+    }
   }
   if (transaction_->own_8bit && !transaction_->body_8bit) transaction_->body_8bit = !is_ascii(chunk);
   if (!transaction_->append_now(chunk)) co_await transaction_->append(std::move(chunk));
@@ -88,8 +92,10 @@ bool Session::headers_now(const HeadersDone&) {
   }
   if (wants_no_tls(transaction_->header())) set_note(machine_->envelope().notes, kTlsRequiredNote, "no");
   if (transaction_->refusal.code != 0 || transaction_->discard) return true;
-  transaction_->streams = hooked(Stage::body);
-  transaction_->own_8bit = transaction_->streams && (hooks_.hooks->may(Stage::body) & kMayBody) != 0;
+  if (hooked(Stage::body)) {
+    bool may_rewrite = (hooks_.hooks->may(Stage::body) & kMayBody) != 0;
+    transaction_->stream(may_rewrite, (hooks_.hooks->needs(Stage::message) & kNeedsReceived) != 0);
+  }
   return !hooked(Stage::headers);
 }
 
@@ -102,6 +108,9 @@ Task<void> Session::on_headers() {
   Subject shown = subject();
   shown.content = &content;
   shown.header = *content.memory;
+  AsReceived original{content, content.memory->size()};
+  original.content.head.clear();
+  shown.original = &original;
   if (Asked asked = ask_hooks(Stage::headers, shown)) {
     Ruling ruling = co_await consult(std::move(asked));
     if (!settle(ruling)) co_return refuse_content(ruling);
@@ -132,6 +141,7 @@ Task<void> Session::on_end(AskEnd end) {
   copies.push_back(std::move(message));
   refusal = co_await judge(copies);
   if (refusal.code != 0) co_return refuse_message(transaction_->message->envelope, std::move(refusal));
+  transaction_->original.reset();
   if (transaction_->discard || copies.empty()) co_return message_discarded(transaction_->message->envelope);
   co_await store(std::move(copies));
 }
@@ -215,6 +225,7 @@ Subject Session::message_subject(const Message& message) const {
   shown.envelope = &message.envelope;
   shown.content = &message.content;
   shown.header = transaction_->kept_header(message.content);
+  shown.original = transaction_->original ? &*transaction_->original : nullptr;
   shown.auth_results = &auth_results_;
   shown.declared_size = transaction_->declared_size;
   return shown;

@@ -1,120 +1,54 @@
-// A header block always stays in memory, bounded by limits.header_size; after it a message that is large, or
-// that comes while memory is short, goes to the spool piece by piece.
+// What hooks of `body` are given is gathered beside the octets; what they may change is kept a second time, as it came, if somebody wants that.
 #include "inbound/transaction.h"
-
-#include <algorithm>
 
 namespace veredus {
 
-namespace {
-
-constexpr size_t kPiece = 65'536;            // written to the spool at once
-constexpr uint64_t kMostExpected = 262'144;  // a client's word is good for this much room
-
-}  // namespace
-
 void Transaction::expect(uint64_t octets) {
   declared_size = octets;
-}
-
-bool Transaction::must_spill(size_t more) {
-  if (!header_ended_) return false;
-  return memory_.size() + more > inline_size_ || !share_.grow_to(memory_.size() + more);
+  stored_.expect(octets);
 }
 
 bool Transaction::gather(std::string_view octets) {
-  if (chunk.size() + octets.size() > kLongestChunk) return false;
-  if (!spilled_ && !share_.grow_to(memory_.size() + chunk.size() + octets.size())) return false;
+  if (chunk.size() + octets.size() > kLongestChunk || !stored_.has_room_beside(chunk.size() + octets.size())) return false;
   chunk.append(octets);
   return true;
 }
 
-bool Transaction::append_now(std::string_view octets) {
-  if (unwanted_ || !status_) return true;
-  if (spilled_ ? memory_.size() + octets.size() > kPiece : must_spill(octets.size())) return false;
-  if (!header_ended_ && !share_.grow_to(memory_.size() + octets.size())) {
-    status_ = fail(Errc::no_space, "too many messages are being received at once");
-    memory_ = {};
-    share_.release();
-    return true;
-  }
-  if (memory_.empty() && declared_size > octets.size())
-    memory_.reserve(std::min({declared_size, kMostExpected, inline_size_}));
-  memory_.append(octets);
-  return true;
+void Transaction::stream(bool may_rewrite, bool keep_received) {
+  streams = true;
+  own_8bit = may_rewrite;
+  stored_.use_beside(kLongestChunk);
+  if (!may_rewrite || !keep_received) return;
+  received_.emplace(context_, inline_size_, false);
+  received_->append_now(stored_.header());
+  received_->header_ends_here();
 }
 
-Task<void> Transaction::append(std::string octets) {
-  if (!spilled_) {
-    co_await spill(std::move(octets));
-    co_return;
-  }
-  std::string piece = std::exchange(memory_, std::move(octets));
-  co_await write(std::move(piece));
-}
-
-Task<void> Transaction::spill(std::string octets) {
-  Result<std::unique_ptr<BodyWriter>> writer = co_await context_.spool.create_body(context_.loop);
-  spilled_ = true;
-  ++context_.counters.spilled;
-  if (!writer) {
-    status_ = writer.error();
-    drop();
-    co_return;
-  }
-  writer_ = std::move(*writer);
-  if (keep_header_) header_ = memory_.substr(0, header_size_);
-  co_await write(std::exchange(memory_, {}));
-  share_.release();
-  size_t kept = header_.size() + kPiece + (streams ? kLongestChunk : 0);
-  if (!share_.grow_to(kept) && keep_header_) status_ = fail(Errc::no_space, "no memory");
-  co_await write(std::move(octets));
-}
-
-Task<void> Transaction::write(std::string octets) {
-  if (!status_ || unwanted_ || octets.empty()) co_return;
-  Status written = co_await writer_->append(std::move(octets));
-  if (written) co_return;
-  status_ = written;
-  drop();
-}
-
-void Transaction::header_ends_here() {
-  header_ended_ = true;
-  header_size_ = memory_.size();
-}
-
-std::string_view Transaction::header() const {
-  return spilled_ ? std::string_view(header_) : std::string_view(memory_).substr(0, header_size_);
-}
-
-std::string_view Transaction::kept_header(const Content& content) const {
-  if (spilled_ || !content.memory) return header_;
-  return std::string_view(*content.memory).substr(0, header_size_);
+Task<void> Transaction::keep(std::string chunk_as_received) {
+  if (!received_ || received_->append_now(chunk_as_received)) co_return;
+  co_await received_->append(std::move(chunk_as_received));
 }
 
 Task<Result<Content>> Transaction::finish() {
-  Content content;
-  if (spilled_) {
-    co_await write(std::exchange(memory_, {}));
-    if (!status_) co_return status_.error();
-    Result<std::shared_ptr<LargeBody>> file = co_await writer_->finish();
-    if (!file) co_return file.error();
-    content.file = std::move(*file);
-    co_return content;
+  Result<Content> content = co_await stored_.finish();
+  if (!content) co_return content;
+  if (received_ && rewritten_body) {
+    Result<Content> as_it_came = co_await received_->finish();
+    if (!as_it_came) co_return as_it_came;
+    original = AsReceived{std::move(*as_it_came), 0};
+    original->body_start = received_->body_start(original->content);
+  } else {
+    original = AsReceived{*content, stored_.body_start(*content)};
   }
-  if (!status_) co_return status_.error();
-  content.memory = std::make_shared<const std::string>(std::move(memory_));
+  received_.reset();
   co_return content;
 }
 
 void Transaction::drop() {
-  unwanted_ = true;
   streams = false;
   chunk = {};
-  memory_ = {};
-  writer_.reset();
-  share_.release();
+  stored_.drop();
+  received_.reset();
 }
 
 Reply storage_failure(const Error& error) {

@@ -1,16 +1,16 @@
-// Transaction: one message on its way in: its octets, in memory up to spool_options.inline_size and under the
-// memory budget, then in a file of the spool; and what hooks have said of it so far. Dies with the
-// transaction, which frees everything. Belongs to one session. [loop]
+// Transaction: one message on its way in: its octets, and what hooks have said of it so far. Dies with the transaction, which frees
+// everything. Belongs to one session. [loop]
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/result.h"
 #include "hooks/hooks.h"
-#include "inbound/memory_budget.h"
+#include "inbound/octets.h"
 #include "inbound/session_context.h"
 #include "mail/envelope.h"
 #include "smtp/reply.h"
@@ -20,29 +20,27 @@ namespace veredus {
 class Transaction {
  public:
   Transaction(SessionContext& context, MessageId id, uint64_t inline_size, bool keep_header)
-      : id(id),
-        context_(context),
-        inline_size_(inline_size),
-        keep_header_(keep_header),
-        share_(context.memory) {}
+      : id(id), context_(context), inline_size_(inline_size), stored_(context, inline_size, keep_header) {}
 
   // Room for what the client announced, within bounds.
   void expect(uint64_t octets);
+  // Hooks want to see the body while it arrives. keep_received: what they rewrite is wanted as it came, too.
+  void stream(bool may_rewrite, bool keep_received);
   // Keeps octets of the body for hooks of the stage `body`; false: hand over what is kept first.
   bool gather(std::string_view octets);
-  // Takes octets without waiting; false: nothing was taken, the caller must await append().
-  bool append_now(std::string_view octets);
-  Task<void> append(std::string octets);
-  void header_ends_here();
-  std::string_view header() const;  // once it is complete and until finish()
-  // After finish(): the header block as received, for those who may rewrite it (empty unless asked for when
-  // the message began).
-  std::string_view kept_header(const Content& content) const;
-  bool spilled() const { return spilled_; }
-  bool has_content() const { return spilled_ || header_ended_ || !memory_.empty(); }
+  // A chunk of the body before hooks see it, for those who want it as it came.
+  bool keeps_received() const { return received_.has_value(); }
+  Task<void> keep(std::string chunk_as_received);
 
-  // The octets as received. A failure of the spool, or a lack of memory, while they came is told here.
-  Task<Result<Content>> finish();
+  // As in Octets: what is stored.
+  bool append_now(std::string_view octets) { return stored_.append_now(octets); }
+  Task<void> append(std::string octets) { return stored_.append(std::move(octets)); }
+  void header_ends_here() { stored_.header_ends_here(); }
+  std::string_view header() const { return stored_.header(); }
+  std::string_view kept_header(const Content& content) const { return stored_.kept_header(content); }
+  bool spilled() const { return stored_.spilled(); }
+  bool has_content() const { return stored_.any(); }
+  Task<Result<Content>> finish();  // sets `original`
   // The message will be refused: its octets are no longer wanted.
   void drop();
 
@@ -61,26 +59,18 @@ class Transaction {
   bool rewritten = false;  // a recipient is not what the client gave
   uint64_t declared_size = 0;
   std::string received;       // our trace field, when hooks at `headers` have been shown it
+  std::optional<AsReceived> original;  // after finish()
+  bool rewritten_body = false;  // a hook of `body` has changed octets
   bool streams = false;       // hooks want to see the body while it arrives
   bool own_8bit = false;      // hooks may rewrite it, so the octets stored are judged here:
   bool body_8bit = false;
   std::string chunk;          // of the body, gathered for them
 
  private:
-  Task<void> spill(std::string octets);
-  Task<void> write(std::string octets);
-  bool must_spill(size_t more);
-
   SessionContext& context_;
   uint64_t inline_size_;
-  uint64_t header_size_ = 0;
-  bool keep_header_;
-  bool header_ended_ = false, spilled_ = false, unwanted_ = false;
-  std::string memory_;  // all of the message, or what is not yet written
-  std::string header_;  // kept for hooks when the message is in a file
-  std::unique_ptr<BodyWriter> writer_;
-  Status status_;
-  BudgetShare share_;
+  Octets stored_;
+  std::optional<Octets> received_;  // while a hook of `body` may change what is stored
 };
 
 Reply storage_failure(const Error& error);  // 452 4.3.1 or 451 4.3.0

@@ -90,7 +90,7 @@ ManifestHook read_hook(const vrd_hook& from, Reading& reading) {
     if ((from.flags & VRD_HOOK_OPTIONAL) == 0) reading.complain("this host has no such stage, and the hook is not optional");
     return out;
   }
-  reading.bits(from.needs, VRD_NEED_CONTENT, "needs");
+  reading.bits(from.needs, VRD_NEED_CONTENT | VRD_NEED_RECEIVED, "needs");
   reading.bits(from.may, kRightBits, "may");
   judge_rights(*found, from.may, reading);
   if (from.on_fault > VRD_ON_FAULT_REJECT) reading.complain("unknown on_fault " + std::to_string(from.on_fault));

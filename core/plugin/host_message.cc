@@ -120,11 +120,7 @@ uint64_t message_body_start(const vrd_view* given) {
   return std::min(view.headers().size(), view.subject().content->size());
 }
 
-vrd_status message_read(const vrd_view* given, uint64_t offset, void* buffer, size_t capacity, size_t* got) {
-  if (got) *got = 0;
-  vrd_view* view = checked(given, "core.message read");
-  if (!view) return VRD_E_STATE;
-  const Content* content = view->subject->content;
+vrd_status read_octets(const Content* content, uint64_t offset, void* buffer, size_t capacity, size_t* got) {
   if (!content) return VRD_E_UNSUPPORTED;
   if (!buffer || !got || offset > content->size()) return VRD_E_INVALID;
   Result<size_t> count = read_content(*content, offset, static_cast<char*>(buffer), capacity);
@@ -133,10 +129,37 @@ vrd_status message_read(const vrd_view* given, uint64_t offset, void* buffer, si
   return VRD_OK;
 }
 
+vrd_status message_read(const vrd_view* given, uint64_t offset, void* buffer, size_t capacity, size_t* got) {
+  if (got) *got = 0;
+  vrd_view* view = checked(given, "core.message read");
+  return view ? read_octets(view->subject->content, offset, buffer, capacity, got) : VRD_E_STATE;
+}
+
+const Content* received_content(const Subject& subject) { return subject.original ? &subject.original->content : subject.content; }
+
+uint64_t message_received_size(const vrd_view* given) {
+  vrd_view* view = checked(given, "core.message received_size");
+  const Content* content = view ? received_content(*view->subject) : nullptr;
+  return content ? content->size() : 0;
+}
+
+uint64_t message_received_body_start(const vrd_view* given) {
+  vrd_view* view = checked(given, "core.message received_body_start");
+  if (!view) return 0;
+  return view->subject->original ? view->subject->original->body_start : message_body_start(given);
+}
+
+vrd_status message_read_received(const vrd_view* given, uint64_t offset, void* buffer, size_t capacity, size_t* got) {
+  if (got) *got = 0;
+  vrd_view* view = checked(given, "core.message read_received");
+  return view ? read_octets(received_content(*view->subject), offset, buffer, capacity, got) : VRD_E_STATE;
+}
+
 constexpr vrd_core_message_1 kTable{
     VRD_SIZED(vrd_core_message_1), 0,           message_attr,       message_attr_of,   message_attr_id,
     message_note,                  message_header_count, message_header_at, message_header, message_size_of,
-    message_body_start,            message_read,
+    message_body_start,            message_read,         message_received_size, message_received_body_start,
+    message_read_received,
 };
 
 }  // namespace

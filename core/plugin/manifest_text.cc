@@ -19,6 +19,7 @@ std::string hook_text(const ManifestHook& hook) {
   out += ": order " + std::to_string(hook.order) + ", on_fault " + std::string(fault_policy_text(hook.on_fault));
   if (hook.may != 0) out += ", may change " + joined(rights_words(hook.may));
   if (hook.needs & VRD_NEED_CONTENT) out += ", needs the content";
+  if (hook.needs & VRD_NEED_RECEIVED) out += ", as it came";
   return out + "\n";
 }
 

@@ -121,11 +121,7 @@ bool Exec::enter_stage(const StageRule& rule) {
     for (const auto& [name, value] : {std::pair{"session", "1"}, {"client.address", "192.0.2.1"}, {"client.port", "40000"}, {"listener.address", "127.0.0.1:25"},
                                       {"listener.role", "mx"}, {"protocol", "ESMTP"}})
       set_attr(attrs, *attr_by_name(name), value);
-    auto fields = session_.fields;
-    auto body = session_.body;
     session_.open(std::move(attrs));
-    session_.fields = std::move(fields);
-    session_.body = std::move(body);
     of_session_ = current_;
   }
   if (rule.number == VRD_STAGE_MAIL) {
@@ -186,6 +182,7 @@ void Exec::body_step(const Step& step) {
     for (const auto& each : step.args) chunks_.push_back(each.Scalar());
   std::string whole = step.args.IsScalar() ? step.args.Scalar() : session_.body;
   for (size_t at = 0; !step.args.IsSequence() && (at < whole.size() || at == 0); at += kChunk) chunks_.push_back(whole.substr(at, kChunk));
+  session_.receive_body(chunks_);
   next_chunk();
 }
 

@@ -15,7 +15,7 @@ namespace veredus::ptest {
 
 namespace {
 
-constexpr uint32_t kNeeds = VRD_NEED_CONTENT;
+constexpr uint32_t kNeeds = VRD_NEED_CONTENT | VRD_NEED_RECEIVED;
 constexpr uint32_t kRights = VRD_MAY_HEADERS | VRD_MAY_BODY | VRD_MAY_RECIPIENTS | VRD_MAY_SENDER | VRD_MAY_ROUTE | VRD_MAY_FIELDS | VRD_MAY_SPLIT |
                              VRD_MAY_NOTES | VRD_MAY_AUTHRES;
 const std::set<std::string_view> kServices{"svc.table/1", "svc.router/1", "svc.deliver/1", "svc.auth/1", "svc.store/1", "svc.logsink/1", "svc.resolver/1", "svc.call/1",

@@ -106,15 +106,32 @@ vrd_status header(const vrd_view* view, vrd_str name, uint32_t occurrence, vrd_s
 uint64_t size_of(const vrd_view* view) { return usable_view(view, "core.message size_of") ? view->picture->octets.size() : 0; }
 uint64_t body_start(const vrd_view* view) { return usable_view(view, "core.message body_start") ? view->picture->body_start : 0; }
 
+vrd_status copy_octets(const std::string& from, uint64_t offset, void* buffer, size_t capacity, size_t* got) {
+  if (offset > from.size() || !got || (!buffer && capacity > 0)) return VRD_E_INVALID;
+  *got = std::min(capacity, from.size() - static_cast<size_t>(offset));
+  if (*got > 0) std::memcpy(buffer, from.data() + offset, *got);
+  return VRD_OK;
+}
+
 vrd_status read(const vrd_view* view, uint64_t offset, void* buffer, size_t capacity, size_t* got) {
   if (got) *got = 0;
   if (!usable_view(view, "core.message read")) return VRD_E_STATE;
   const Picture& picture = *view->picture;
-  if (!picture.content) return VRD_E_UNSUPPORTED;
-  if (offset > picture.octets.size() || !got || (!buffer && capacity > 0)) return VRD_E_INVALID;
-  *got = std::min(capacity, picture.octets.size() - static_cast<size_t>(offset));
-  if (*got > 0) std::memcpy(buffer, picture.octets.data() + offset, *got);
-  return VRD_OK;
+  return picture.content ? copy_octets(picture.octets, offset, buffer, capacity, got) : VRD_E_UNSUPPORTED;
+}
+
+uint64_t received_size(const vrd_view* view) {
+  return usable_view(view, "core.message received_size") ? view->picture->received.size() : 0;
+}
+uint64_t received_body_start(const vrd_view* view) {
+  return usable_view(view, "core.message received_body_start") ? view->picture->received_body_start : 0;
+}
+
+vrd_status read_received(const vrd_view* view, uint64_t offset, void* buffer, size_t capacity, size_t* got) {
+  if (got) *got = 0;
+  if (!usable_view(view, "core.message read_received")) return VRD_E_STATE;
+  const Picture& picture = *view->picture;
+  return picture.content ? copy_octets(picture.received, offset, buffer, capacity, got) : VRD_E_UNSUPPORTED;
 }
 
 }  // namespace
@@ -183,7 +200,8 @@ void check_views(Bench& bench) {
 }
 
 const vrd_core_message_1* message_table() {
-  static const vrd_core_message_1 kTable{sizeof(vrd_core_message_1), 0, attr, attr_of, attr_id, note, header_count, header_at, header, size_of, body_start, read};
+  static const vrd_core_message_1 kTable{sizeof(vrd_core_message_1), 0,      attr,       attr_of, attr_id,       note,                header_count,
+                                         header_at,                  header, size_of, body_start, read, received_size, received_body_start, read_received};
   return &kTable;
 }
 

@@ -51,8 +51,8 @@ struct Picture {
   std::vector<AuthFinding> results;
   bool content = false;
   std::vector<Field> fields;
-  std::string octets;
-  size_t body_start = 0;
+  std::string octets, received;  // as it is; as it came
+  size_t body_start = 0, received_body_start = 0;
 };
 
 }  // namespace veredus::ptest

@@ -75,7 +75,12 @@ std::string quoted(const std::string& value) {
 }  // namespace
 
 void Session::open(Attrs given) {
-  *this = Session(hostname_);
+  Session fresh(hostname_);
+  fresh.fields = std::move(fields);
+  fresh.body = std::move(body);
+  fresh.received_ = std::move(received_);
+  fresh.received_body_start_ = received_body_start_;
+  *this = std::move(fresh);
   attrs = std::move(given);
   is_open = true;
   for (const auto& [id, value] : attrs) session_attrs_.insert(id);
@@ -114,7 +119,14 @@ uint32_t Session::add_recipient(const std::string& address) {
 void Session::set_content(const std::string& text) {
   std::string octets = with_crlf(text);
   fields.clear();
-  body = octets.substr(read_fields(octets, fields));
+  received_body_start_ = read_fields(octets, fields);
+  body = octets.substr(received_body_start_);
+  received_ = std::move(octets);
+}
+
+void Session::receive_body(const std::vector<std::string>& chunks) {
+  received_.resize(std::min(received_.size(), received_body_start_));
+  for (const std::string& chunk : chunks) received_ += chunk;
 }
 
 void Session::set(const AttrInfo& info, const std::string& text) {
@@ -151,6 +163,9 @@ std::shared_ptr<const Picture> Session::picture(uint32_t stage, bool content) co
   out->octets = header + "\r\n";
   out->body_start = out->octets.size();
   if (stage >= VRD_STAGE_MESSAGE) out->octets += body;
+  bool kept = stage >= VRD_STAGE_MESSAGE && stage <= VRD_STAGE_SEAL;
+  out->received = kept ? received_ : stage == VRD_STAGE_HEADERS ? received_.substr(0, received_body_start_) : out->octets;
+  out->received_body_start = kept || stage == VRD_STAGE_HEADERS ? received_body_start_ : out->body_start;
   return out;
 }
 

@@ -18,13 +18,14 @@ class Session {
   explicit Session(std::string hostname) : hostname_(std::move(hostname)) {}
 
   // Steps.
-  void open(Attrs attrs);
+  void open(Attrs attrs);  // keeps the content
   void start_transaction(const std::string& sender);
   void end_transaction();
   void close() { is_open = false; }
   uint32_t add_recipient(const std::string& address);
   void drop_last_recipient() { recipients.pop_back(); }
   void set_content(const std::string& text);  // LF becomes CRLF
+  void receive_body(const std::vector<std::string>& chunks);
   void set(const AttrInfo& info, const std::string& text);
 
   std::shared_ptr<const Picture> picture(uint32_t stage, bool content) const;
@@ -54,6 +55,8 @@ class Session {
   std::string header_block() const;
 
   std::string hostname_;
+  std::string received_;  // the content as it was set
+  size_t received_body_start_ = 0;
   std::map<std::string, std::string> connection_notes_;
   std::set<uint32_t> session_attrs_;
 };

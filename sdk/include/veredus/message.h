@@ -57,6 +57,19 @@ typedef struct vrd_core_message_1 {
    *  @thread any  @since 0.1
    *  @errors VRD_E_INVALID: offset behind the end; VRD_E_IO; VRD_E_UNSUPPORTED: a view without content */
   vrd_status (*read)(const vrd_view *view, uint64_t offset, void *buffer, size_t capacity, size_t *got);
+  /** Octets of the message as the client sent it: without the Received field of this host, before any edit of any stage. What signatures of
+   *  others are verified against. At `headers` the header block; at `message` and `seal` all of it; elsewhere, and for messages that were not
+   *  received but made here, the message as it is. A body that hooks of stage `body` rewrite is kept as it came only when a hook of `message`
+   *  has VRD_NEED_RECEIVED.
+   *  @thread any  @since 0.1 */
+  uint64_t (*received_size)(const vrd_view *view);
+  /** Where the body begins in these octets; received_size() when there is none.
+   *  @thread any  @since 0.1 */
+  uint64_t (*received_body_start)(const vrd_view *view);
+  /** Copies these octets, as read() does.
+   *  @thread any  @since 0.1
+   *  @errors VRD_E_INVALID: offset behind the end; VRD_E_IO; VRD_E_UNSUPPORTED: a view without content */
+  vrd_status (*read_received)(const vrd_view *view, uint64_t offset, void *buffer, size_t capacity, size_t *got);
 } vrd_core_message_1;
 
 VRD_END

@@ -60,6 +60,7 @@ VRD_BEGIN
 
 /** Needs: what a hook must see. The host loads nothing that no hook needs. */
 #define VRD_NEED_CONTENT 1u /**< headers and body; without it only the envelope is shown after acceptance */
+#define VRD_NEED_RECEIVED 2u /**< at `message`: bodies that hooks of `body` rewrote as they came, too (core.message read_received()) */
 
 /** Fault policies of a hook (`on_fault`); the operator's key in the fragment wins. */
 #define VRD_ON_FAULT_TEMPFAIL 0u /**< the client or the queue tries again later */

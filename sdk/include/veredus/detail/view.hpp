@@ -5,6 +5,7 @@
 
 #include <veredus/detail/core.hpp>
 
+#include <cstddef>
 #include <optional>
 
 namespace vrd {
@@ -97,21 +98,33 @@ class View {
   uint64_t body_start() const { return Interfaces::need(host_->message).body_start(raw_); }
   /** Octets of the message from `offset`, at most `most`. Large messages: on a worker thread, with a KeptView. */
   std::string read(uint64_t offset, size_t most) const {
-    std::string out;
-    const uint64_t end = size();
-    if (offset >= end) return out;
-    out.resize(static_cast<size_t>(std::min<uint64_t>(most, end - offset)));
-    size_t got = 0;
-    check(Interfaces::need(host_->message).read(raw_, offset, out.data(), out.size(), &got), "reading the message");
-    out.resize(got);
-    return out;
+    return read_with(Interfaces::need(host_->message).read, offset, most, size());
   }
   std::string body(size_t most = 64u << 20) const { return read(body_start(), most); }
+
+  /** The message as the client sent it, before any edit; with a host that cannot tell, as it is. To verify signatures of others. */
+  uint64_t received_size() const { return tells_received() ? host_->message->received_size(raw_) : size(); }
+  uint64_t received_body_start() const { return tells_received() ? host_->message->received_body_start(raw_) : body_start(); }
+  std::string read_received(uint64_t offset, size_t most) const {
+    if (!tells_received()) return read(offset, most);
+    return read_with(host_->message->read_received, offset, most, received_size());
+  }
 
   /** A picture that lives on after the call. */
   KeptView keep() const;
 
  protected:
+  using Reader = vrd_status (*)(const vrd_view*, uint64_t, void*, size_t, size_t*);
+  bool tells_received() const { return Interfaces::need(host_->message).size > offsetof(vrd_core_message_1, read_received); }
+  std::string read_with(Reader reader, uint64_t offset, size_t most, uint64_t end) const {
+    std::string out;
+    if (offset >= end) return out;
+    out.resize(static_cast<size_t>(std::min<uint64_t>(most, end - offset)));
+    size_t got = 0;
+    check(reader(raw_, offset, out.data(), out.size(), &got), "reading the message");
+    out.resize(got);
+    return out;
+  }
   static std::string_view text_of(const vrd_value& value) { return value.kind == VRD_TEXT ? vrd::view(value.text) : std::string_view(); }
   const Interfaces* host_ = nullptr;
   const vrd_view* raw_ = nullptr;
