@@ -2,6 +2,7 @@
 // in it changes. See README.md.
 #include "common/tasks.hpp"
 #include "mailauth/base/message_input.h"
+#include "mailauth/base/received.h"
 #include "mailauth/spf/timed_dns.h"
 #include "settings.h"
 #include "words.h"
@@ -15,10 +16,10 @@ constexpr const char* kChainNote = "arc.chain";
 constexpr const char* kMetricResults[] = {"none", "pass", "fail", "temperror", nullptr};
 constexpr size_t kMostInput = 64 << 20, kPiece = 262'144;
 constexpr uint64_t kAtOnce = 65'536;  // octets of a body hashed on the loop
-constexpr size_t kSetsAtOnce = 4;
 
-bool has_arc(const vrd::View& view) {
-  return view.header("ARC-Seal") || view.header("ARC-Message-Signature") || view.header("ARC-Authentication-Results");
+bool has_arc(std::string_view header) {
+  using mailauth::may_have_field;
+  return may_have_field(header, "ARC-Seal") || may_have_field(header, "ARC-Message-Signature") || may_have_field(header, "ARC-Authentication-Results");
 }
 
 template <class Sink>
@@ -43,7 +44,7 @@ class Arc : public vrd::Plugin<> {
  private:
   bool is_ours(const vrd::View& view) const;
   bool wants_seal(const vrd::View& view) const;
-  vrd::Task<ArcAnswer> chain_of(vrd::KeptView view) const;
+  vrd::Task<ArcAnswer> chain_of(vrd::KeptView view, std::string header) const;
   void tell(vrd::CoCall& call, const ArcAnswer& answer) const;
   vrd::Task<void> tell_check(vrd::CommandCall call, std::string message, bool json);
   vrd::Task<void> tell_sealed(vrd::CommandCall call, mailauth::MessageInput input, mailauth::SigningKey key, mailauth::SignOptions options, std::string id);
@@ -62,23 +63,23 @@ bool Arc::is_ours(const vrd::View& view) const {
 }
 
 // Keys are asked for here; a large message is read and hashed elsewhere.
-vrd::Task<ArcAnswer> Arc::chain_of(vrd::KeptView view) const {
+vrd::Task<ArcAnswer> Arc::chain_of(vrd::KeptView view, std::string header) const {
   // The job owns what it works on: this coroutine may end before it.
   struct Job {
-    explicit Job(vrd::KeptView of, uint32_t bits) : view(std::move(of)), header(view.read(0, static_cast<size_t>(view.body_start()))), verifier(header, bits) {}
+    Job(vrd::KeptView of, std::string block, uint32_t bits) : view(std::move(of)), header(std::move(block)), verifier(header, bits) {}
     ArcAnswer run() {
-      if (verifier.wants_body()) read_body(view, verifier);
+      if (verifier.wants_body()) mailauth::each_received_piece(view, [this](std::string_view piece) { verifier.body(piece); });
       return verifier.finish();
     }
     vrd::KeptView view;
     std::string header;
     mailauth::ChainVerifier verifier;
   };
-  auto job = std::make_shared<Job>(std::move(view), options_.least_rsa_bits);
+  auto job = std::make_shared<Job>(std::move(view), std::move(header), options_.least_rsa_bits);
   mailauth::TimedDns dns(host, options_.dns_timeout, options_.dns_timeout * 2);
   vrd::Task<void> keys = job->verifier.fetch_keys(dns);
   co_await keys;
-  if (job->view.size() - job->view.body_start() <= kAtOnce && job->verifier.sets() <= kSetsAtOnce) co_return job->run();
+  if (job->view.received_size() - job->view.received_body_start() <= kAtOnce && job->verifier.cost() <= mailauth::kLoopCost) co_return job->run();
   vrd::WorkResult<ArcAnswer> done = co_await host.work([job] { return job->run(); });
   if (done.value) co_return std::move(*done.value);
   ArcAnswer late;
@@ -104,8 +105,9 @@ void Arc::tell(vrd::CoCall& call, const ArcAnswer& answer) const {
 vrd::Task<vrd::Verdict> Arc::on_message(vrd::CoCall call) const {
   if (is_ours(call)) co_return vrd::next();
   ArcAnswer answer;
-  if (has_arc(call)) {
-    answer = co_await chain_of(call.keep());
+  std::string header = mailauth::received_header(call);
+  if (has_arc(header)) {
+    answer = co_await chain_of(call.keep(), std::move(header));
     tell(call, answer);
   }
   call.edits().note(kChainNote, arc::note_of(answer));
@@ -241,7 +243,7 @@ constexpr vrd_setting kSettings[] = {
     vrd::setting("dns_timeout", VRD_SETTING_DURATION, "5s", "100ms..20s", "How long the look-up of a key may take."),
 };
 constexpr vrd::Hook kHooks[] = {
-    vrd::co_hook<&Arc::on_message, 60'000>(VRD_STAGE_MESSAGE, {.may = VRD_MAY_NOTES | VRD_MAY_AUTHRES, .needs = VRD_NEED_CONTENT, .on_fault = VRD_ON_FAULT_NEXT}),
+    vrd::co_hook<&Arc::on_message, 60'000>(VRD_STAGE_MESSAGE, {.may = VRD_MAY_NOTES | VRD_MAY_AUTHRES, .needs = VRD_NEED_CONTENT | VRD_NEED_RECEIVED, .on_fault = VRD_ON_FAULT_NEXT}),
     vrd::co_hook<&Arc::on_seal, 60'000>(VRD_STAGE_SEAL, {.may = VRD_MAY_HEADERS, .needs = VRD_NEED_CONTENT}),
 };
 constexpr vrd::Command kCommands[] = {

@@ -3,6 +3,7 @@
 
 #include "incoming.h"
 #include "mailauth/base/dns.h"
+#include "mailauth/base/received.h"
 #include "outgoing.h"
 
 namespace mail_dkim {
@@ -58,14 +59,13 @@ Dkim::Dkim(vrd::Setup& setup)
       sealed(setup.metric(VRD_METRIC_COUNTER, "sealed_total", "Our own messages by what became of their signing", "outcome", kMetricSigned)),
       tasks_(host) {}
 
-vrd::Task<std::vector<mailauth::DkimResult>> Dkim::Shard::check(vrd::KeptView view) {
+vrd::Task<std::vector<mailauth::DkimResult>> Dkim::Shard::check(vrd::KeptView view, std::string header) {
   auto job = std::make_shared<CheckJob>();
   job->engine = plugin.engine.get();
   job->policy = plugin.options.policy;
   job->now = host.wall_ms() / 1000;
-  job->header = view.read(0, static_cast<size_t>(view.body_start()));
+  job->header = std::move(header);
   job->view = std::move(view);
-  std::vector<mailauth::DkimResult> out;
   if (job->has_heavy_header()) {
     vrd::WorkResult<void> done = co_await host.work([job] { job->prepare(); });
     if (!done.ok()) co_return not_now();
@@ -107,7 +107,8 @@ vrd::Verdict Dkim::Shard::judge(const std::vector<mailauth::DkimResult>& results
 vrd::Task<vrd::Verdict> Dkim::Shard::on_message(vrd::CoCall call) {
   if (!plugin.options.verify || is_ours(call, plugin.options)) co_return vrd::next();
   std::vector<mailauth::DkimResult> results;
-  if (call.header("DKIM-Signature")) results = co_await check(call.keep());
+  std::string header = mailauth::received_header(call);
+  if (mailauth::may_have_field(header, "DKIM-Signature")) results = co_await check(call.keep(), std::move(header));
   tell(call, results);
   co_return judge(results);
 }
@@ -212,7 +213,8 @@ constexpr vrd_setting kSettings[] = {
     vrd::setting("key_refresh", VRD_SETTING_DURATION, "1m", "1s..1d", "Keys are read again after this."),
 };
 constexpr vrd::Hook kHooks[] = {
-    vrd::co_hook<&Dkim::Shard::on_message, 60'000>(VRD_STAGE_MESSAGE, {.may = VRD_MAY_AUTHRES, .needs = VRD_NEED_CONTENT, .on_fault = VRD_ON_FAULT_NEXT}),
+    vrd::co_hook<&Dkim::Shard::on_message, 60'000>(VRD_STAGE_MESSAGE,
+                                                    {.may = VRD_MAY_AUTHRES, .needs = VRD_NEED_CONTENT | VRD_NEED_RECEIVED, .on_fault = VRD_ON_FAULT_NEXT}),
     vrd::co_hook<&Dkim::Shard::on_seal, 60'000>(VRD_STAGE_SEAL, {.may = VRD_MAY_HEADERS, .needs = VRD_NEED_CONTENT, .on_fault = VRD_ON_FAULT_TEMPFAIL}),
 };
 constexpr vrd::Command kCommands[] = {

@@ -19,7 +19,7 @@ class Dkim : public vrd::Plugin<> {
     vrd::Task<vrd::Verdict> on_seal(vrd::CoCall call);
 
    private:
-    vrd::Task<std::vector<mailauth::DkimResult>> check(vrd::KeptView view);
+    vrd::Task<std::vector<mailauth::DkimResult>> check(vrd::KeptView view, std::string header);
     vrd::Task<std::vector<mailauth::NewField>> sign(vrd::KeptView view, std::string header, Keys keys);
     vrd::Verdict not_signed(const vrd::View& call, const std::string& domain, const std::string& problem) const;
     void tell(vrd::CoCall& call, const std::vector<mailauth::DkimResult>& results) const;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "mailauth/base/received.h"
 #include "outgoing.h"
 
 namespace mail_dkim {
@@ -32,10 +33,10 @@ std::string printable_part(std::string_view text, size_t most) {
 
 bool CheckJob::has_heavy_header() const { return header.size() > kLight; }
 
-bool CheckJob::is_heavy() const { return view.size() > kLight || view.header("DKIM-Signature", 4).has_value(); }
+bool CheckJob::is_heavy() const { return view.received_size() > kLight || verifier->cost() > mailauth::kLoopCost; }
 
 std::vector<mailauth::DkimResult> CheckJob::run() const {
-  if (verifier->wants_body()) each_piece(view, view.body_start(), [&](std::string_view piece) { verifier->body(piece); });
+  if (verifier->wants_body()) mailauth::each_received_piece(view, [&](std::string_view piece) { verifier->body(piece); });
   return verifier->finish();
 }
 

@@ -4,6 +4,7 @@
 #include "common/report.hpp"
 #include "judge.h"
 #include "mailauth/base/message_input.h"
+#include "mailauth/base/received.h"
 #include "mailauth/spf/timed_dns.h"
 #include "sender.hpp"
 
@@ -64,7 +65,6 @@ class Dmarc::Shard : public vrd::ShardOf<Dmarc> {
 
  private:
   bool spares(const vrd::View& view) const;
-  static mailauth::Author author_of(const vrd::View& view);
   static dmarc::Facts facts_of(const vrd::View& view);
   static void tell(vrd::CoCall& call, const Judgement& judgement);
   static vrd::Verdict verdict_of(const Judgement& judgement);
@@ -79,16 +79,6 @@ bool Dmarc::Shard::spares(const vrd::View& view) const {
   if (view.has(VRD_ATTR_AUTH_ACCOUNT) || role == "submission" || role == "relay" || role == "lmtp") return true;
   const auto address = common::address_octets(view.text(VRD_ATTR_CLIENT_ADDRESS));
   return !address || common::any_matches(plugin.options.trusted, *address);
-}
-
-mailauth::Author Dmarc::Shard::author_of(const vrd::View& view) {
-  std::vector<std::string_view> values;
-  for (uint32_t i = 1; values.size() < 100; ++i) {
-    auto value = view.header("From", i);
-    if (!value) break;
-    values.push_back(*value);
-  }
-  return mailauth::read_author(values);
 }
 
 // Of SPF only the identity of MAIL counts, which is that of HELO for the null sender (RFC 7208 2.4).
@@ -150,7 +140,7 @@ void Dmarc::Shard::count(const vrd::View& view, const mailauth::DmarcAnswer& ans
 
 vrd::Task<vrd::Verdict> Dmarc::Shard::on_message(vrd::CoCall call) {
   if (spares(call)) co_return vrd::next();
-  mailauth::Author author = author_of(call);
+  mailauth::Author author = mailauth::author_of_message(mailauth::received_header(call));  // what its domain sent, not what became of it here
   Judgement judgement;
   if (!dmarc::needs_check(author)) {
     judgement = dmarc::judge_author(author, plugin.options);
@@ -330,7 +320,7 @@ constexpr vrd_setting kSettings[] = {
 };
 constexpr vrd::Hook kHooks[] = {
     vrd::co_hook<&Dmarc::Shard::on_message, 60'000>(
-        VRD_STAGE_MESSAGE, {.may = VRD_MAY_AUTHRES | VRD_MAY_NOTES, .needs = VRD_NEED_CONTENT, .on_fault = VRD_ON_FAULT_NEXT}),
+        VRD_STAGE_MESSAGE, {.may = VRD_MAY_AUTHRES | VRD_MAY_NOTES, .needs = VRD_NEED_CONTENT | VRD_NEED_RECEIVED, .on_fault = VRD_ON_FAULT_NEXT}),
 };
 constexpr vrd::Command kCommands[] = {
     vrd::command<&Dmarc::check>("check dmarc", "[--ip ADDRESS --helo NAME --from ADDRESS] [--psl FILE]",

@@ -135,6 +135,16 @@ vrd::Task<void> ChainVerifier::fetch_keys(Dns& dns) {
   for (size_t i = 0; i < names.size(); ++i) keys_[names[i]] = key_of(answers[i]);
 }
 
+uint32_t ChainVerifier::cost() const {
+  uint32_t out = 0;
+  for (const auto& [instance, set] : sets_)
+    for (const Signature* signature : {&set.message_signature, &set.seal_signature}) {
+      auto place = keys_.find(signature->key_name());
+      if (place != keys_.end() && place->second.record.key) out += place->second.record.key->cost();
+    }
+  return out;
+}
+
 void ChainVerifier::body(std::string_view piece) {
   for (auto& hash : bodies_)
     if (hash) hash->add(piece);

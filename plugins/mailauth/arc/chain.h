@@ -42,8 +42,8 @@ class ChainVerifier {
   // `header` must outlive it.
   ChainVerifier(std::string_view header, uint32_t least_rsa_bits = 1024);
   bool wants_body() const { return answer_.result.empty(); }
-  size_t sets() const { return sets_.size(); }
   vrd::Task<void> fetch_keys(Dns& dns);
+  uint32_t cost() const;  // as Verifier::cost()
   void body(std::string_view piece);
   ArcAnswer finish();  // once
 

@@ -39,6 +39,18 @@ bool same_name(std::string_view a, std::string_view b) {
   return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) { return lower(x) == lower(y); });
 }
 
+bool may_have_field(std::string_view header, std::string_view name) {
+  while (!header.empty()) {
+    std::string_view line = header.substr(0, line_end(header, 0));
+    if (line.size() > name.size() && same_name(line.substr(0, name.size()), name)) {
+      char next = line[name.size()];
+      if (next == ':' || next == ' ' || next == '\t') return true;
+    }
+    header.remove_prefix(line.size());
+  }
+  return false;
+}
+
 HeaderBlock read_header(std::string_view message) {
   HeaderBlock out;
   size_t at = 0;

@@ -24,4 +24,7 @@ struct HeaderBlock {
 // the block: the body begins there. Fields of the message as the host sees them: the host says the same.
 HeaderBlock read_header(std::string_view message);
 
+// Whether a line begins with this name and a colon: a quick look, before a header is read.
+bool may_have_field(std::string_view header, std::string_view name);
+
 }  // namespace mailauth

@@ -9,6 +9,7 @@
 #include <openssl/rsa.h>
 #include <openssl/x509.h>
 
+#include <algorithm>
 #include <new>
 #include <vector>
 
@@ -172,6 +173,12 @@ std::shared_ptr<const PublicKey> PublicKey::read(KeyKind kind, std::string_view 
 
 PublicKey::~PublicKey() { EVP_PKEY_free(key_); }
 uint32_t PublicKey::bits() const { return static_cast<uint32_t>(EVP_PKEY_get_bits(key_)); }
+
+// Measured with openssl speed and dkim_bench: RSA 1024: 4, 2048: 13, 4096: 47, 7680: 162; ed25519: 61. Exponents are short, see read_rsa().
+uint32_t PublicKey::cost() const {
+  constexpr uint64_t kRsa2048 = 13, kEd25519 = 61;
+  return static_cast<uint32_t>(kind_ == KeyKind::ed25519 ? kEd25519 : std::max<uint64_t>(1, kRsa2048 * bits() * bits() / (2'048 * 2'048)));
+}
 
 bool PublicKey::verify(const Digest& digest, std::string_view signature) const {
   return quietly(kind_ == KeyKind::rsa ? verify_rsa(key_, digest, signature) : verify_ed25519(key_, digest, signature));

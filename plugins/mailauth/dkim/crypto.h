@@ -41,6 +41,9 @@ enum class KeyKind : uint8_t { rsa, ed25519 };
 // rsa-sha256, ed25519-sha256
 std::string_view algorithm_of(KeyKind kind);
 
+// A loop verifies so many microseconds of signatures of one message at once, and has the pool do more.
+constexpr uint32_t kLoopCost = 100;
+
 class PublicKey {
  public:
   // `octets`: RSA: SubjectPublicKeyInfo or RSAPublicKey in DER; ed25519: 32 octets (RFC 8463 4) or SubjectPublicKeyInfo. Null: no such key.
@@ -52,6 +55,8 @@ class PublicKey {
 
   KeyKind kind() const { return kind_; }
   uint32_t bits() const;
+  // Microseconds that verify() takes, as was measured; grows with the square of RSA's bits.
+  uint32_t cost() const;
   // Is it the signature of the data whose SHA-256 is this?
   bool verify(const Digest& digest, std::string_view signature) const;
 

@@ -210,6 +210,25 @@ TEST_CASE("one key is asked for once") {
   CHECK(keys.dns.asked.size() == 1);
 }
 
+TEST_CASE("what signatures cost is known before they are verified, so that large keys are not verified on a loop") {
+  auto cost = [](KeyKind kind, uint32_t bits) {
+    return PublicKey::read(kind, PrivateKey::generate(kind, bits)->public_octets())->cost();
+  };
+  CHECK(cost(KeyKind::rsa, 1'024) < cost(KeyKind::rsa, 2'048));
+  CHECK(cost(KeyKind::rsa, 2'048) + cost(KeyKind::ed25519, 0) <= kLoopCost);  // as most large senders sign
+  CHECK(2 * cost(KeyKind::rsa, 4'096) > kLoopCost);
+  Keys keys;
+  for (int signatures : {1, 2}) {
+    std::string message = kMessage;
+    for (int i = 0; i < signatures; ++i) message = signed_message(message, {keys.ed});
+    Verifier verifier(message, {}, kNow);
+    CHECK(verifier.cost() == 0);
+    vrd::Task<void> fetching = verifier.fetch_keys(keys.dns);
+    REQUIRE(fetching.start({}));
+    CHECK((verifier.cost() > kLoopCost) == (signatures > 1));
+  }
+}
+
 TEST_CASE("private keys: what cannot be used is said") {
   std::string problem;
   CHECK(PrivateKey::from_pem(PrivateKey::generate(KeyKind::ed25519, 0)->pem(), &problem)->kind() == KeyKind::ed25519);

@@ -123,6 +123,13 @@ vrd::Task<void> Verifier::fetch_keys(Dns& dns) {
   }
 }
 
+uint32_t Verifier::cost() const {
+  uint32_t out = 0;
+  for (const Judged& judged : signatures_)
+    if (judged.result.result.empty() && judged.key.record.key) out += judged.key.record.key->cost();
+  return out;
+}
+
 void Verifier::judge_key(Judged& judged) const {
   const FoundKey& key = judged.key;
   DkimResult& out = judged.result;
