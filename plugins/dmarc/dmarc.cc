@@ -129,11 +129,23 @@ bool Dmarc::Shard::is_own_report(const vrd::View& view) const {
   return subject && subject->find("Report Domain:") != subject->npos;
 }
 
+// The one domain of all recipients; empty: there are several.
+std::string recipient_domain(const vrd::View& view) {
+  std::string out;
+  for (uint32_t i = 0; i < view.recipients(); ++i) {
+    std::string_view domain = view.text(VRD_ATTR_RECIPIENT_DOMAIN, i);
+    if (i > 0 && domain != out) return {};
+    out = domain;
+  }
+  return out;
+}
+
 void Dmarc::Shard::count(const vrd::View& view, const mailauth::DmarcAnswer& answer, const dmarc::Facts& facts,
                          const Judgement& judgement) {
   bool known = answer.result == "pass" || answer.result == "fail";
   if (!known || plugin.options.reports == dmarc::Reports::off || answer.policy_at.record->rua.empty() || is_own_report(view)) return;
   auto row = dmarc::row_of(answer, facts, judgement, std::string(view.text(VRD_ATTR_SENDER_DOMAIN)));
+  if (plugin.options.report_recipients) row.envelope_to = recipient_domain(view);
   bool kept = collector_.add(dmarc::policy_of(answer), std::move(row));
   (kept ? plugin.counted : plugin.lost).add();
 }
@@ -302,6 +314,8 @@ constexpr vrd_setting kSettings[] = {
                  "How long all questions on a message may take; after that the result is temperror."),
     vrd::setting("reports", VRD_SETTING_CHOICE, "send", "send|keep|off",
                  "Aggregate reports to domains that ask for them: sent every day; kept, and sent by 'veredus dmarc send' only; none."),
+    vrd::setting("report_recipients", VRD_SETTING_BOOL, "false", nullptr,
+                 "Tell the domain of the recipients in reports (envelope_to), of messages to one domain: more rows, and others see which domains are here."),
     vrd::setting("organization", VRD_SETTING_TEXT, nullptr, "1..200", "Who reports: org_name of the reports. Default: submitter."),
     vrd::setting("contact", VRD_SETTING_TEXT, nullptr, "1..300", "Whom else to ask: extra_contact_info of the reports."),
     vrd::setting("submitter", VRD_SETTING_TEXT, nullptr, "1..253",

@@ -53,6 +53,7 @@ Options::Options(const vrd::Setup& setup)
   dns_timeout = conf.duration("dns_timeout");
   check_timeout = conf.duration("check_timeout");
   reports = static_cast<Reports>(conf.choice("reports"));
+  report_recipients = conf.flag("report_recipients");
   memory = conf.octets("memory");
   report_size = conf.octets("report_size");
   times = {conf.duration("spread"), conf.duration("check"), conf.duration("give_up")};

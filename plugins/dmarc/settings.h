@@ -38,6 +38,7 @@ struct Options {
   vrd::milliseconds dns_timeout{5'000}, check_timeout{20'000};
 
   Reports reports = Reports::send;
+  bool report_recipients = false;
   Reporter reporter;
   uint64_t memory = 32 << 20, report_size = 10 << 20;
   common::ReportTimes times;

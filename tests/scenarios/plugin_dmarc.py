@@ -230,9 +230,9 @@ def stranger(daemon, address, helo="mail.a.test"):
     return client
 
 
-def send(daemon, address, octets, sender="u@a.test"):
+def send(daemon, address, octets, sender="u@a.test", recipients=("b@example.test",)):
     with stranger(daemon, address) as client:
-        client.envelope(sender)
+        client.envelope(sender, recipients)
         return client.data(octets)
 
 
@@ -308,12 +308,12 @@ def test_a_report_field_by_field_over_a_restart_and_once():
     more = [{"match": "collector.test", "to": []}]
     with FakeDns(ZONE) as dns, Hop() as hop, Hop() as inbox:
         more[0]["to"] = [inbox.hop]
-        with judging(dns, hop, routes=[*more, *routes_to(hop)]) as daemon:
+        with judging(dns, hop, "report_recipients: true\n", routes=[*more, *routes_to(hop)], relay_domains=["example.test", "two.test"]) as daemon:
             for address, count in (("192.0.2.1", 2), ("198.51.100.1", 1)):
                 for _ in range(count):
                     assert send(daemon, address, message("u@q.test"), "u@q.test").code == 250
             daemon.restart()
-            assert send(daemon, "192.0.2.1", message("u@sub.q.test"), "u@b.test").code == 250
+            assert send(daemon, "192.0.2.1", message("u@sub.q.test"), "u@b.test", ["b@example.test", "c@two.test"]).code == 250
             sent = daemon.run("dmarc", "send", "--day", utc_day()).stdout.decode()
             assert sent.startswith("q.test: sent to reports@collector.test; not sent to no@thief.test: "), (sent, daemon.tail())
             octets = inbox.wait(1)[0].octets
@@ -329,7 +329,18 @@ def test_a_report_field_by_field_over_a_restart_and_once():
     assert code == 0 and out.startswith("records=3\n") and "messages: 4, of which 0 pass and 4 fail" in out, out
 
 
+def schema_accepts(xml):
+    """Whether xmllint finds that a report is as RFC 9990 3.1 wants it."""
+    done = subprocess.run(["xmllint", "--nonet", "--noout", "--relaxng", os.path.join(os.path.dirname(os.path.abspath(__file__)), "dmarc_report.rng"), "-"], input=xml, capture_output=True, timeout=30, check=False)
+    assert done.returncode in (0, 3), done.stderr
+    return done.returncode == 0
+
+
 def check_report(xml, name, subject):
+    assert schema_accepts(xml), xml
+    for old, new in ((b"<p>quarantine</p>", b"<p>hold</p>"), (b"<version>1.0</version>", b"<version>two</version>"), (b"dmarc-2.0", b"dmarc-1.0"), (b"<count>2</count>", b""),
+                     (b"<header_from>q.test</header_from>", b""), (b"<scope>mfrom</scope>", b"<scope>helo</scope>"), (b"</feedback>", b"<more/></feedback>")):
+        assert old in xml and not schema_accepts(xml.replace(old, new)), (old, new)
     root = ElementTree.fromstring(xml)
     space = "{urn:ietf:params:xml:ns:dmarc-2.0}"
     assert root.tag == space + "feedback" and [child.tag.replace(space, "") for child in root] == ["version", "report_metadata", "policy_published", "record", "record", "record"], xml
@@ -343,9 +354,9 @@ def check_report(xml, name, subject):
     for row in root.findall(space + "record"):
         value = lambda path, row=row: row.findtext("/".join(space + part for part in path.split("/")))
         rows[(value("row/source_ip"), value("identifiers/header_from"))] = [value("row/count"), value("row/policy_evaluated/disposition"), value("row/policy_evaluated/spf"),
-                                                                          value("row/policy_evaluated/reason/type"), value("identifiers/envelope_from"), value("auth_results/spf/result")]
-    assert rows == {("192.0.2.1", "q.test"): ["2", "none", "fail", "local_policy", "q.test", "none"], ("198.51.100.1", "q.test"): ["1", "none", "fail", "local_policy", "q.test", "none"],
-                    ("192.0.2.1", "sub.q.test"): ["1", "none", "fail", "local_policy", "b.test", "pass"]}, rows
+                                                                          value("row/policy_evaluated/reason/type"), value("identifiers/envelope_from"), value("auth_results/spf/result"), value("identifiers/envelope_to")]
+    assert rows == {("192.0.2.1", "q.test"): ["2", "none", "fail", "local_policy", "q.test", "none", "example.test"], ("198.51.100.1", "q.test"): ["1", "none", "fail", "local_policy", "q.test", "none", "example.test"],
+                    ("192.0.2.1", "sub.q.test"): ["1", "none", "fail", "local_policy", "b.test", "pass", None]}, rows
 
 
 def test_what_is_counted_is_bounded():

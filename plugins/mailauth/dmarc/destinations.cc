@@ -1,6 +1,7 @@
 // The question at POLICY-DOMAIN._report._dmarc.HOST, and what its answer may change.
 #include "mailauth/dmarc/destinations.h"
 
+#include "mailauth/base/header_block.h"
 #include "mailauth/dmarc/author.h"
 
 namespace mailauth {
@@ -57,7 +58,8 @@ vrd::Task<std::vector<Destination>> destinations_of(Dns& dns, Discovery& discove
     if (out.size() >= kMostDestinations) break;
     std::string host = host_of(uri.address);
     if (uri.address.empty() || host.empty()) {
-      out.push_back(refused(uri, "this is no address of mail"));
+      bool mail = uri.uri.size() >= 7 && same_name(std::string_view(uri.uri).substr(0, 7), "mailto:");
+      out.push_back(refused(uri, mail ? "this is no address of mail" : "reports are sent by mail only, to mailto: addresses"));
       continue;
     }
     OrgDomain theirs = co_await discovery.org_domain(host);
