@@ -93,23 +93,24 @@ void Arc::tell(vrd::CoCall& call, const ArcAnswer& answer) const {
     if (answer.result == kMetricResults[i]) checked_.add(1, i);
   std::string sealer = answer.sets.empty() ? std::string() : answer.sets.back().domain;
   std::string reason = common::printable(answer.reason, 200);
-  host.info("checked", {{"result", answer.result}, {"sets", static_cast<int64_t>(answer.sets.size())}, {"sealer", sealer}, {"reason", reason}}, call);
+  if (answer.result != "none")
+    host.info("checked", {{"result", answer.result}, {"sets", static_cast<int64_t>(answer.sets.size())}, {"sealer", sealer}, {"reason", reason}}, call);
   std::string oldest = std::to_string(answer.oldest_pass);
   std::optional<arc::Vouched> trusted = arc::vouched(answer, options_.trusted);
   vrd::Edits& edits = call.edits();
-  if (trusted) edits.authres("arc", answer.result, "", {{"header.oldest-pass", oldest}, {"header.d", sealer}, {"policy.trusted", trusted->domain}});
-  else if (answer.result == "pass") edits.authres("arc", answer.result, "", {{"header.oldest-pass", oldest}, {"header.d", sealer}});
-  else edits.authres("arc", answer.result, reason);
+  std::string_view client = call.text(VRD_ATTR_CLIENT_ADDRESS);
+  if (trusted)
+    edits.authres("arc", answer.result, "", {{"header.oldest-pass", oldest}, {"header.d", sealer}, {"policy.trusted", trusted->domain}, {"smtp.remote-ip", client}});
+  else if (answer.result == "pass") edits.authres("arc", answer.result, "", {{"header.oldest-pass", oldest}, {"header.d", sealer}, {"smtp.remote-ip", client}});
+  else edits.authres("arc", answer.result, reason, {{"smtp.remote-ip", client}});
 }
 
 vrd::Task<vrd::Verdict> Arc::on_message(vrd::CoCall call) const {
   if (is_ours(call)) co_return vrd::next();
   ArcAnswer answer;
   std::string header = mailauth::received_header(call);
-  if (has_arc(header)) {
-    answer = co_await chain_of(call.keep(), std::move(header));
-    tell(call, answer);
-  }
+  if (has_arc(header)) answer = co_await chain_of(call.keep(), std::move(header));
+  tell(call, answer);
   call.edits().note(kChainNote, arc::note_of(answer));
   co_return vrd::next();
 }
@@ -197,6 +198,11 @@ vrd::Task<void> Arc::tell_sealed(vrd::CommandCall call, mailauth::MessageInput i
   call.write(mailauth::as_input(input, top + input.octets)).finish(0);
 }
 
+// Others may take away or add what these say, and the seal covers ours (RFC 8617 4.1.2).
+bool may_be_signed(const std::string& name) {
+  return !mailauth::same_name(name, "Authentication-Results") && !mailauth::same_name(std::string_view(name).substr(0, 4), "ARC-");
+}
+
 // "a:b:c"
 std::vector<std::string> names_of(std::string_view text) {
   std::vector<std::string> out;
@@ -225,6 +231,10 @@ void Arc::sign(vrd::CommandCall call) {
   mailauth::SignOptions options = options_.signing;
   if (!headers.empty()) {
     options.names = names_of(headers);
+    if (!std::all_of(options.names.begin(), options.names.end(), may_be_signed)) {
+      call.error("veredus: --headers may name neither Authentication-Results nor fields of ARC (RFC 8617 4.1.2)\n").finish(64);
+      return;
+    }
     options.oversigned.clear();
   }
   options.now = host.wall_ms() / 1000;

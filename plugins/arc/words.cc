@@ -54,18 +54,16 @@ std::string results_text(std::string_view hostname, const std::vector<vrd::AuthR
   return results.empty() ? out + "; none" : out;
 }
 
-std::string note_of(const mailauth::ArcAnswer& answer) { return answer.result + " " + std::to_string(answer.sets.size()) + (answer.ended ? " 1" : " 0"); }
+std::string note_of(const mailauth::ArcAnswer& answer) { return answer.result + " " + std::to_string(answer.highest) + (answer.ended ? " 1" : " 0"); }
 
 std::optional<mailauth::ArcAnswer> answer_of(std::string_view note) {
   mailauth::ArcAnswer out;
   size_t space = note.find(' '), end = note.rfind(' ');
   if (space == std::string_view::npos || end == space) return std::nullopt;
   out.result = std::string(note.substr(0, space));
-  size_t count = 0;
   std::string_view number = note.substr(space + 1, end - space - 1);
-  auto [at, error] = std::from_chars(number.data(), number.data() + number.size(), count);
-  if (error != std::errc() || at != number.data() + number.size() || count > mailauth::kMostArcSets) return std::nullopt;
-  out.sets.resize(count);
+  auto [at, error] = std::from_chars(number.data(), number.data() + number.size(), out.highest);
+  if (error != std::errc() || at != number.data() + number.size() || out.highest > mailauth::kMostArcSets) return std::nullopt;
   out.ended = note.substr(end + 1) == "1";
   return out;
 }

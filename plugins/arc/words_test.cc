@@ -12,7 +12,7 @@ mailauth::ArcAnswer chain(std::vector<std::pair<std::string, std::string>> seale
   out.result = "pass";
   for (auto& [domain, results] : sealers) {
     mailauth::ArcSetAnswer& set = out.sets.emplace_back();
-    set.instance = static_cast<uint32_t>(out.sets.size());
+    out.highest = set.instance = static_cast<uint32_t>(out.sets.size());
     set.domain = domain;
     set.results = results;
   }
@@ -44,7 +44,7 @@ TEST_CASE("the note carries what sealing needs") {
   auto back = answer_of("fail 3 1");
   REQUIRE(back);
   CHECK(back->result == "fail");
-  CHECK(back->sets.size() == 3);
+  CHECK(back->highest == 3);
   CHECK(back->ended);
   for (const char* bad : {"", "pass", "pass 2", "pass x 0", "pass 51 0", "pass  0"}) CHECK_FALSE(answer_of(bad));
 }

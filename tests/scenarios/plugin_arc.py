@@ -39,6 +39,12 @@ def veredus(*words, message=MESSAGE, dns=None, code=0):
     return done.stdout
 
 
+def veredus_error(*words, code=64):
+    done = subprocess.run([VEREDUS, *words], input=MESSAGE, capture_output=True, timeout=30, check=False)
+    assert done.returncode == code and not done.stdout, (words, done)
+    return done.stderr
+
+
 def check(message, dns):
     return veredus("check", "arc", message=message, dns=dns).decode()
 
@@ -97,6 +103,8 @@ def test_line_ends_keys_and_usage():
         veredus("sign", "arc", "--domain", "a.test", "--selector", "k", "--key", key.path, message=sealed, dns=dns, code=75)
     veredus("sign", "arc", "--domain", "a.test", code=64)
     veredus("sign", "arc", "--domain", "a.test", "--selector", "k", "--key", "/nonexistent", code=66)
+    for name in ("Authentication-Results", "arc-seal", "ARC-Authentication-Results"):
+        assert b"RFC 8617" in veredus_error("sign", "arc", "--domain", "a.test", "--selector", "k", "--key", key.path, "--headers", f"From:{name}")
     veredus("check", "arc", "extra", code=64)
     assert small.record
 
@@ -128,7 +136,7 @@ def test_a_chain_through_daemons():
         with daemon_at(hop, dns, f"trusted: [a.test]\ndomain: b.test\nselector: k\nkey_file: {b.path}\n") as daemon:
             from_outside(daemon, MESSAGE)
             first = hop.wait(1)[-1].octets
-            assert check(first, dns).startswith("pass\n") and not header_of(first, b"Authentication-Results"), first
+            assert check(first, dns).startswith("pass\n") and b"arc=none smtp.remote-ip=203.0.113.9" in header_of(first, b"Authentication-Results")[0], first
             from_outside(daemon, first)
             second = hop.wait(2)[-1].octets
             text = check(second, dns)

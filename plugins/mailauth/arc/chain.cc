@@ -48,6 +48,13 @@ bool covers(const Signature& signature, std::string_view name) {
   return std::any_of(signature.headers.begin(), signature.headers.end(), [&](const std::string& each) { return same_name(each, name); });
 }
 
+// What a message signature may not do (RFC 8617 4.1.2, RFC 6376 5.4).
+std::string_view problem_of_scope(const Signature& signature) {
+  if (covers(signature, kSeal)) return "it covers seals";
+  if (!covers(signature, "From")) return "it does not cover the field From";
+  return signature.body_length ? "it covers only a part of the body (l=)" : "";
+}
+
 std::string of(uint32_t instance) { return " of set " + std::to_string(instance); }
 
 }  // namespace
@@ -63,13 +70,18 @@ void ChainVerifier::end(std::string_view result, std::string reason) {
 }
 
 void ChainVerifier::collect() {
+  std::string problem;
+  uint32_t left = 3 * kMostArcSets;
   for (const Field& field : block_.fields) {
     bool ours = same_name(field.name, kResults) || same_name(field.name, kMessage) || same_name(field.name, kSeal);
-    std::string problem = ours ? take(field) : std::string();
-    if (!problem.empty()) return end("fail", "the field " + std::string(field.name) + " " + problem);
+    if (!ours) continue;
+    std::string wrong = left == 0 ? "is one more than 50 sets have" : take(field);
+    if (problem.empty() && !wrong.empty()) problem = "the field " + std::string(field.name) + " " + wrong;
+    if (left-- == 0) break;
   }
-  if (sets_.empty()) return end("none", "");
-  std::string problem = check_structure();
+  if (sets_.empty()) return problem.empty() ? end("none", "") : end("fail", std::move(problem));
+  if (problem.empty()) problem = check_structure();
+  answer_.highest = sets_.rbegin()->first;
   for (auto& [instance, set] : sets_) {
     ArcSetAnswer& out = answer_.sets.emplace_back();
     out.instance = instance;
@@ -116,8 +128,6 @@ std::string ChainVerifier::check_structure() {
   if (sets_.rbegin()->second.seal_signature.chain == "fail") return "the last seal says that the chain was broken before it";
   for (auto& [instance, set] : sets_) {
     if (set.seal_signature.chain != (instance == 1 ? "none" : "pass")) return "the seal" + of(instance) + " has a cv= that cannot be";
-    if (covers(set.message_signature, kSeal)) return "the message signature" + of(instance) + " covers seals";
-    if (set.message_signature.body_length) return "the message signature" + of(instance) + " covers only a part of the body (l=)";
   }
   return {};
 }
@@ -194,10 +204,10 @@ void ChainVerifier::judge_message(uint32_t instance) {
   if (key) {
     const Digest& digest = digests_[static_cast<size_t>(signature.body_form)];
     bool same_body = signature.body_hash.size() == digest.size() && std::memcmp(signature.body_hash.data(), digest.data(), digest.size()) == 0;
-    bool holds = same_body && signature_holds(signature, *sets_[instance].message, block_, *key);
+    reason = problem_of_scope(signature);
+    bool holds = reason.empty() && same_body && signature_holds(signature, *sets_[instance].message, block_, *key);
     out.message = holds ? "pass" : "fail";
-    if (!same_body) reason = "the body is not the one that was signed";
-    else if (!holds) reason = "the message signature does not fit the header and the key";
+    if (!holds && reason.empty()) reason = same_body ? "the message signature does not fit the header and the key" : "the body is not the one that was signed";
   }
   if (out.reason.empty()) out.reason = std::move(reason);
 }
@@ -212,10 +222,11 @@ ArcAnswer ChainVerifier::finish() {
 // RFC 8617 5.2, steps 4 to 6: the last message signature and every seal must hold; older message signatures tell who changed the message.
 void ChainVerifier::settle() {
   const auto last = static_cast<uint32_t>(sets_.size());
-  for (uint32_t i = last; i >= 1; --i) judge_message(i);
+  for (uint32_t i = last; i >= 1 && answer_.oldest_pass == 0; --i) {
+    judge_message(i);
+    if (answer_.sets[i - 1].message != "pass") answer_.oldest_pass = i + 1;  // what is older needs no look
+  }
   for (uint32_t i = last; i >= 1; --i) judge_seal(i);
-  for (uint32_t i = last; i >= 1 && answer_.oldest_pass == 0; --i)
-    if (answer_.sets[i - 1].message != "pass") answer_.oldest_pass = i + 1;
   auto broken = [&](const std::string& word, uint32_t i, std::string_view what) {
     if (word == "pass" || answer_.result == "fail") return;
     end(word, std::string(what) + of(i) + ": " + answer_.sets[i - 1].reason);
@@ -256,7 +267,7 @@ Field as_field(const NewField& from, std::string& storage) {
 }  // namespace
 
 std::vector<NewField> seal_message(std::string_view header, Signer& signer, const ArcAnswer& known, const SigningKey& key, std::string_view results, int64_t now) {
-  const auto instance = static_cast<uint32_t>(known.sets.size()) + 1;
+  const uint32_t instance = known.highest + 1;
   if (known.ended || instance > kMostArcSets || known.result == "temperror") return {};
   const std::string chain = known.result == "pass" || known.result == "none" ? known.result : "fail";
   HeaderBlock block = read_header(header);

@@ -33,6 +33,7 @@ struct ArcAnswer {
   std::string result = "none";  // none, pass, fail, temperror
   std::string reason;           // a sentence for fail and temperror
   std::vector<ArcSetAnswer> sets;  // by instance, from 1
+  uint32_t highest = 0;            // instance that a field names; of a broken chain there may be fewer sets
   uint32_t oldest_pass = 0;     // RFC 8617 5.2: the lowest instance whose message signature and all later ones still hold; 0: all of them do
   bool ended = false;           // the last seal says cv=fail: nobody may add another
 };

@@ -104,6 +104,47 @@ TEST_CASE("a broken chain may be sealed once more, and then no more") {
   CHECK(world.sealed(again, world.a) == again);
 }
 
+TEST_CASE("the set that says that a chain is broken takes a number that no field has, and covers itself alone") {
+  World world;
+  const std::string whole = world.sealed(world.sealed(kMessage, world.a), world.b);
+  HeaderBlock block = read_header(whole);
+  std::string gap = whole;
+  for (size_t i = 3; i < 6; ++i) gap = replaced(gap, std::string(block.fields[i].whole) + "\r\n", "");
+  const std::string garbled = "ARC-Authentication-Results: spf=pass\r\n" + whole;
+  for (const std::string& broken : {gap, garbled}) {
+    std::string again = world.sealed(broken, world.b);
+    CHECK(again.starts_with("ARC-Seal: i=3;"));
+    CHECK(again.find("cv=fail") != std::string::npos);
+    CHECK(world.check(again).ended);
+    CHECK(world.sealed(again, world.a) == again);
+  }
+}
+
+TEST_CASE("what the last message signature may not do breaks the chain, what an older one did is told") {
+  World world;
+  auto sealed = [&](const std::string& message, ArcAnswer known, const SigningKey& key, std::vector<std::string> names) {
+    SignOptions options;
+    options.oversigned = std::move(names);
+    Signer signer(options);
+    signer.body(std::string_view(message).substr(read_header(message).body));
+    std::string top;
+    for (const NewField& field : seal_message(message, signer, known, key, "mx.test; none", kNow)) top += field.name + ": " + field.value + "\r\n";
+    return top + message;
+  };
+  const std::pair<std::vector<std::string>, const char*> kinds[] = {{{"From", "ARC-Seal"}, "it covers seals"}, {{"Subject"}, "it does not cover the field From"}};
+  for (const auto& [names, reason] : kinds) {
+    std::string message = sealed(kMessage, world.check(kMessage), world.a, names);
+    ArcAnswer answer = world.check(message);
+    CHECK(answer.result == "fail");
+    CHECK(answer.reason == std::string("the message signature of set 1: ") + reason);
+    answer.result = "pass";  // as one who does not look would say
+    answer = world.check(sealed(message, answer, world.b, {"From"}));
+    CHECK(answer.result == "pass");
+    CHECK(answer.oldest_pass == 2);
+    CHECK(answer.sets[0].message == "fail");
+  }
+}
+
 TEST_CASE("whatever is missing, doubled or altered breaks the chain") {
   World world;
   const std::string whole = world.sealed(world.sealed(kMessage, world.a), world.b);
