@@ -153,7 +153,7 @@ def test_dns_trouble_is_tried_again():
     port, (hop,) = hops_on(TWO)
     records = {"broken.test": "SERVFAIL", "silent.test": "TIMEOUT", "garbage.test": {"MX": "GARBAGE", "A": "GARBAGE"},
                "mxdead.test": {"MX": [(10, "fails.hosts.test")]}, "fails.hosts.test": "SERVFAIL"}
-    with FakeDns(records) as dns, Daemon(core_for(dns=dns, outbound={"port": port}, queue={"retry": ["1s"]})) as daemon:
+    with FakeDns(records, ttl=5) as dns, Daemon(core_for(dns=dns, outbound={"port": port}, queue={"retry": ["1s"]})) as daemon:
         for domain in records:
             if domain != "fails.hosts.test":
                 send_one(daemon.port, recipients=[f"a@{domain}"])
