@@ -27,6 +27,7 @@ class Octets {
   bool append_now(std::string_view octets);
   Task<void> append(std::string octets);
   void header_ends_here();
+  void keep_header() { keep_header_ = true; }  // before any of the body came
   std::string_view header() const;  // once it is complete and until finish()
   // After finish(): the header block as received (empty unless it is kept).
   std::string_view kept_header(const Content& content) const;

@@ -429,14 +429,21 @@ TEST_CASE("one field tells all results above our own Received, and forged ones a
   }
 }
 
-TEST_CASE("forged results go also when there is nothing to tell, and stay when nobody composes any") {
-  for (bool composes : {true, false}) {
-    BodyRig rig;
-    rig.hook(Stage::message, composes ? uint32_t{kMayAuthResults} : 0u, [](HookCall&) { return Verdict(); });
-    Rig::Client client(rig);
-    hello(client);
-    CHECK(client.send_message("Authentication-Results: mx.test; spf=pass\r\nSubject: x\r\n\r\nb\r\n").starts_with("250"));
-    CHECK((rig.stored(0).find("Authentication-Results") == std::string::npos) == composes);
-    CHECK(rig.stored(0).ends_with("Subject: x\r\n\r\nb\r\n"));
-  }
+TEST_CASE("forged results go also when there is nothing to tell, and when nobody composes any; what others found stays") {
+  const std::string others = "Authentication-Results: other.test; spf=fail\r\nARC-Authentication-Results: i=1; mx.test; none\r\nSubject: x\r\n\r\n";
+  for (bool composes : {true, false})
+    for (bool hooked : {true, false})
+      for (uint64_t inline_size : {1 << 20, 100}) {
+        if (composes && !hooked) continue;
+        BodyRig rig(inline_size);
+        if (hooked) rig.hook(Stage::message, composes ? uint32_t{kMayAuthResults} : 0u, [](HookCall&) { return Verdict(); });
+        Rig::Client client(rig);
+        hello(client);
+        std::string body = big_body(200);
+        CHECK(client.send_message("authentication-results:\r\n (x) MX.test; spf=pass\r\n" + others + body).starts_with("250"));
+        std::string octets = rig.octets(0);
+        CHECK(octets.find("spf=pass") == std::string::npos);
+        CHECK(octets.starts_with("Received: "));
+        CHECK(octets.ends_with("\r\n" + others + body));
+      }
 }

@@ -5,6 +5,7 @@
 #include "hooks/edits.h"
 #include "inbound/session.h"
 #include "log/events.h"
+#include "mail/auth_results.h"
 #include "mail/headers.h"
 #include "mail/trace.h"
 
@@ -12,7 +13,7 @@ namespace veredus {
 
 namespace {
 
-constexpr std::string_view kTlsRequiredName = "TLS-Required";
+constexpr std::string_view kTlsRequiredName = "TLS-Required", kResultsName = "Authentication-Results";
 
 Reply too_many_hops() {
   return {550, {5, 4, 6}, {"Too many Received fields, the message is in a loop"}};
@@ -36,6 +37,11 @@ bool wants_no_tls(std::string_view header) {
   auto block = HeaderBlock::parse(header);
   const HeaderField* field = block ? block->find(kTlsRequiredName) : nullptr;
   return field && iequals(unfolded(block->value(*field)), "no");
+}
+
+// RFC 8601 5: a field that claims to be ours goes, whoever reads it later and whether or not we add one.
+bool has_forged_results(std::string_view header, std::string_view authserv_id) {
+  return has_line(header, kResultsName) && !claimed_results(header, authserv_id).empty();
 }
 
 bool concerns_header(const Edit& edit) { return right_for(edit) == kMayHeaders; }
@@ -92,6 +98,8 @@ bool Session::headers_now(const HeadersDone&) {
   }
   if (wants_no_tls(transaction_->header())) set_note(machine_->envelope().notes, kTlsRequiredNote, "no");
   if (transaction_->refusal.code != 0 || transaction_->discard) return true;
+  bool edge = listener_.role == Role::mx || listener_.role == Role::submission;
+  if (edge && !composes_results() && has_forged_results(transaction_->header(), settings_->hostname)) transaction_->drop_forged_results();
   if (hooked(Stage::body)) {
     bool may_rewrite = (hooks_.hooks->may(Stage::body) & kMayBody) != 0;
     transaction_->stream(may_rewrite, (hooks_.hooks->needs(Stage::message) & kNeedsReceived) != 0);
@@ -164,7 +172,8 @@ Task<Reply> Session::judge(Copies& copies) {
     Envelope& envelope = copy->envelope;
     envelope.held = envelope.held || transaction_->hold;
     if (transaction_->hold) envelope.hold_reason = transaction_->rule;
-    if (composes_results() && !add_auth_results(*copy, auth_results_, settings_->hostname, transaction_->kept_header(copy->content)))
+    if ((composes_results() || transaction_->forged_results()) &&
+        !add_auth_results(*copy, auth_results_, settings_->hostname, transaction_->kept_header(copy->content)))
       co_return not_processed();
     if (!hooked(Stage::seal)) continue;
     Reply refusal = co_await seal(*copy);

@@ -38,6 +38,12 @@ class Transaction {
   void header_ends_here() { stored_.header_ends_here(); }
   std::string_view header() const { return stored_.header(); }
   std::string_view kept_header(const Content& content) const { return stored_.kept_header(content); }
+  // The header has a field Authentication-Results that claims to be ours. Before any of the body came.
+  void drop_forged_results() {
+    stored_.keep_header();
+    forged_results_ = true;
+  }
+  bool forged_results() const { return forged_results_; }
   bool spilled() const { return stored_.spilled(); }
   bool has_content() const { return stored_.any(); }
   Task<Result<Content>> finish();  // sets `original`
@@ -69,6 +75,7 @@ class Transaction {
  private:
   SessionContext& context_;
   uint64_t inline_size_;
+  bool forged_results_ = false;
   Octets stored_;
   std::optional<Octets> received_;  // while a hook of `body` may change what is stored
 };
