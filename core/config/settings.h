@@ -177,7 +177,7 @@ struct TlsSettings {
   std::string ca;                           // trust anchors of `verify` and `mta-sts`
   std::string outbound_priority;
   std::string outbound_cert, outbound_key;  // our own certificate as a client; empty: none
-  std::vector<std::string> revoked;         // fingerprints of certificates that nobody may use
+  std::vector<std::string> revoked, key_directories;  // fingerprints nobody may use; where the table has files that only root reads
   std::vector<Network> trusted_resolvers;   // whose AD bit is believed
 };
 

@@ -78,6 +78,14 @@ constexpr Setting kRows[] = {
      .low = "1",
      .high = "1000000",
      .doc = "How many certificates of the table stay loaded."},
+    {.name = "tls.key_directories",
+     .type = Type::path,
+     .shape = Shape::list,
+     .member = at<&Settings::tls, &TlsSettings::key_directories>(),
+     .fallback = "[]",
+     .doc = "Directories of certificates and keys that certificate_table names and only root may read: the supervisor opens "
+            "them for the worker, as [/etc/letsencrypt]. Links must not lead out of the directory. Files that settings "
+            "name need no entry."},
     {.name = "tls.priority",
      .type = Type::text,
      .member = at<&Settings::tls, &TlsSettings::priority>(),

@@ -1,4 +1,4 @@
-// The text form: "control,submit,status,life,board,helpers,listener,listener,..."; helpers may be "-".
+// The text form: "control,submit,status,life,board,helpers,keys,listener,listener,..."; "-": there is none.
 #include "main/descriptors.h"
 
 #include "base/text.h"
@@ -6,8 +6,8 @@
 namespace veredus {
 
 std::string encode_descriptors(const HandedDescriptors& d) {
-  std::string out = std::to_string(d.control) + "," + std::to_string(d.submit) + "," + std::to_string(d.status) + "," + std::to_string(d.life) + "," + std::to_string(d.board) + "," +
-                    (d.helpers < 0 ? "-" : std::to_string(d.helpers));
+  std::string out;
+  for (int fd : {d.control, d.submit, d.status, d.life, d.board, d.helpers, d.keys}) out += (out.empty() ? "" : ",") + (fd < 0 ? std::string("-") : std::to_string(fd));
   for (int fd : d.listeners) out += "," + std::to_string(fd);
   return out;
 }
@@ -24,7 +24,7 @@ Result<HandedDescriptors> decode_descriptors(const char* text) {
     if (!number) return fail(Errc::invalid, "bad list of descriptors");
     numbers.push_back(static_cast<int>(*number));
   }
-  if (numbers.size() < 6) return fail(Errc::invalid, "list of descriptors is too short");
+  if (numbers.size() < 7) return fail(Errc::invalid, "list of descriptors is too short");
   HandedDescriptors out;
   out.control = numbers[0];
   out.submit = numbers[1];
@@ -32,7 +32,8 @@ Result<HandedDescriptors> decode_descriptors(const char* text) {
   out.life = numbers[3];
   out.board = numbers[4];
   out.helpers = numbers[5];
-  out.listeners.assign(numbers.begin() + 6, numbers.end());
+  out.keys = numbers[6];
+  out.listeners.assign(numbers.begin() + 7, numbers.end());
   return out;
 }
 

@@ -16,6 +16,7 @@ struct HandedDescriptors {
   int life = -1;    // ends when the supervisor is gone
   int board = -1;   // CrashBoard
   int helpers = -1;  // on which the sockets of helpers come; -1: there are none
+  int keys = -1;     // KeyDoor; -1: the worker has the supervisor's rights
 };
 
 constexpr const char* kDescriptorsVariable = "VEREDUS_DESCRIPTORS";

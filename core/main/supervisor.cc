@@ -101,6 +101,7 @@ int Supervisor::prepare() {
   }
   raise_file_limit();
   helpers_.configure(settings_->helpers, Identity{uid_, gid_, change_user_, change_user_ ? settings_->user : ""});
+  keys_.know(*settings_);
   if (auto made = board_.make(); !made) log_.write(events::kWorkerFailed, {{"reason", made.error().text}});
   log_.write(events::kSupervisorStarted, {{"conf", conf_dir_}, {"listeners", settings_->listeners.size()}});
   return 0;
@@ -192,9 +193,11 @@ Status Supervisor::start_worker() {
   if (pipe2(life, O_CLOEXEC) != 0) return os_failure("cannot make a pipe");
   auto helpers = helpers_.any() ? helpers_.begin() : Result<UniqueFd>(UniqueFd());
   if (!helpers) return helpers.error();
+  auto keys = change_user_ ? keys_.begin() : Result<UniqueFd>(UniqueFd());
+  if (!keys) return keys.error();
   pid_t pid = fork();
   if (pid < 0) return os_failure("cannot start the worker");
-  if (pid == 0) become_worker(status[1], life[0], helpers->get());
+  if (pid == 0) become_worker(status[1], life[0], helpers->get(), keys->get());
   close(status[1]);
   close(life[0]);
   worker_ = pid;
@@ -207,7 +210,7 @@ Status Supervisor::start_worker() {
 }
 
 // In the child. Only descriptors that the worker needs stay open across exec.
-void Supervisor::become_worker(int status_fd, int life_fd, int helpers_fd) {
+void Supervisor::become_worker(int status_fd, int life_fd, int helpers_fd, int keys_fd) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   sigset_t none;
   sigemptyset(&none);
@@ -216,9 +219,10 @@ void Supervisor::become_worker(int status_fd, int life_fd, int helpers_fd) {
   handed.status = status_fd;
   handed.life = life_fd;
   handed.helpers = helpers_fd;
+  handed.keys = keys_fd;
   for (int fd : handed.listeners) fcntl(fd, F_SETFD, 0);
   handed.board = board_.fd();
-  for (int fd : {handed.control, handed.submit, handed.status, handed.life, handed.board, handed.helpers})
+  for (int fd : {handed.control, handed.submit, handed.status, handed.life, handed.board, handed.helpers, handed.keys})
     if (fd >= 0) fcntl(fd, F_SETFD, 0);
   if (change_user_ && (initgroups(settings_->user.c_str(), gid_) != 0 || setgid(gid_) != 0 || setuid(uid_) != 0)) _exit(EX_NOPERM);
   prctl(PR_SET_PDEATHSIG, SIGKILL);  // changing the user clears it
@@ -249,11 +253,12 @@ int Supervisor::watch() {
   reap();
   while (worker_ > 0 || !stopping_ || helpers_.running()) {
     log_.flush();
-    pollfd waits[] = {{signal_fd_, POLLIN, 0}, {status_read_, POLLIN, 0}};
-    poll(waits, status_read_ >= 0 ? 2 : 1, poll_patience());
+    pollfd waits[] = {{signal_fd_, POLLIN, 0}, {status_read_, POLLIN, 0}, {keys_.fd(), POLLIN, 0}};  // poll passes over what is -1
+    poll(waits, 3, poll_patience());
     signalfd_siginfo info{};
     while (read(signal_fd_, &info, sizeof info) == sizeof info) handle_signal(static_cast<int>(info.ssi_signo));
     if (status_read_ >= 0 && waits[1].revents) read_status();
+    if (keys_.fd() >= 0 && waits[2].revents) keys_.serve();
     if (restart_at_ != MonoTime{} && clock_.mono() >= restart_at_ && !stopping_) (void)start_worker();
     if (kill_at_ != MonoTime{} && clock_.mono() >= kill_at_ && worker_ > 0 && !killed_) killed_ = kill(worker_, SIGKILL) == 0;
     helpers_.tick();
@@ -312,6 +317,7 @@ void Supervisor::worker_ended(int status) {
   if (status_read_ >= 0) close(std::exchange(status_read_, -1));
   close(std::exchange(life_write_, -1));
   helpers_.end();
+  keys_.end();
   int code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
   if (stopping_) return;
   bool crashed = WIFSIGNALED(status) || ever_ready_;

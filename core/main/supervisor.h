@@ -14,6 +14,7 @@
 #include "main/crash_board.h"
 #include "main/descriptors.h"
 #include "main/helper_processes.h"
+#include "main/key_files.h"
 
 namespace veredus {
 
@@ -31,7 +32,7 @@ class Supervisor {
   void raise_file_limit();
   Status find_user();
   Status start_worker();
-  [[noreturn]] void become_worker(int status_fd, int life_fd, int helpers_fd);
+  [[noreturn]] void become_worker(int status_fd, int life_fd, int helpers_fd, int keys_fd);
   int watch();
   void handle_signal(int number);
   void read_status();
@@ -53,6 +54,7 @@ class Supervisor {
   CrashBoard board_;
   CrashHistory history_;
   HelperProcesses helpers_{clock_, log_};
+  KeyFiles keys_{conf_dir_, clock_, log_};
   int signal_fd_ = -1;
   int status_read_ = -1;
   int life_write_ = -1;  // closed = the worker ends

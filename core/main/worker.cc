@@ -10,6 +10,7 @@
 #include <string_view>
 #include <thread>
 
+#include "main/key_files.h"
 #include "main/worker_graph.h"
 #include "plugin/prepare.h"
 
@@ -30,6 +31,7 @@ int run_worker(const std::string& conf_dir) {
   if (!handed) return complain("veredusd: " + handed.error().text, EX_USAGE);
   auto config = load_plugin_config(conf_dir, Catalogue::standard());
   if (!config) return complain(config.error_text(), EX_CONFIG);
+  if (handed->keys >= 0) use_secret_files(std::make_shared<KeyDoor>(handed->keys));
   WorkerGraph graph(conf_dir, config.value(), std::move(*handed));
   auto opened = graph.open();
   if (!opened) return graph.failed(opened.error());

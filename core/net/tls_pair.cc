@@ -4,13 +4,13 @@
 #include <gnutls/abstract.h>
 #include <gnutls/x509.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
-#include <fstream>
 #include <sstream>
 
-#include "base/read_stream.h"
 #include "base/text.h"
+#include "net/secret_file.h"
 #include "net/tls_verify.h"
 
 namespace veredus {
@@ -25,9 +25,15 @@ gnutls_datum_t datum(const std::string& text) {
 }
 
 Result<std::string> read_file(const std::string& path, const char* what) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) return fail(Errc::not_found, std::string(what) + " " + path + " cannot be read: " + std::generic_category().message(errno));
-  std::string text = read_at_most(file, kLargestFile + 1);
+  Result<int> file = open_secret(path);
+  if (!file) return fail(file.error().code, std::string(what) + " " + path + " cannot be read: " + file.error().text);
+  std::string text;
+  char piece[16'384];
+  ssize_t got = 0;
+  while (text.size() <= kLargestFile && (got = read(*file, piece, sizeof piece)) > 0) text.append(piece, static_cast<size_t>(got));
+  int error = errno;
+  close(*file);
+  if (got < 0) return fail(Errc::io, std::string(what) + " " + path + " cannot be read: " + std::generic_category().message(error));
   if (text.size() > kLargestFile) return fail(Errc::invalid, std::string(what) + " " + path + " is larger than 1 MiB");
   return text;
 }
@@ -92,7 +98,7 @@ TlsPair::~TlsPair() { gnutls_memset(key_pem.data(), 0, key_pem.size()); }
 
 FileStamp stamp_of(const std::string& path) {
   struct stat about {};
-  if (stat(path.c_str(), &about) != 0) return {};
+  if (!stat_secret(path, about)) return {};
   return {about.st_mtim.tv_sec, about.st_mtim.tv_nsec, about.st_ino, static_cast<uint64_t>(about.st_size)};
 }
 
