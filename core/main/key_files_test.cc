@@ -111,6 +111,7 @@ TEST_CASE("the worker asks, the supervisor answers; settings of now count, but o
   CHECK_FALSE(named(asked("secret.pem")));
   over = true;
   supervisor.join();
+  log.flush();
   CHECK(sink.text().find("supervisor.key_refused") != std::string::npos);
   files.end();
   CHECK(asked("secret.pem") == "it cannot be asked");
