@@ -10,6 +10,8 @@
 #include <cstring>
 #include <functional>
 
+#include "common/text.hpp"
+
 namespace auth_file {
 
 namespace {
@@ -19,18 +21,6 @@ constexpr size_t kMostLine = 4096, kMostName = 255;
 constexpr std::string_view kSpace = " \t\r";
 
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
-
-std::string folded(std::string_view text) {
-  std::string out(text);
-  std::transform(out.begin(), out.end(), out.begin(), lower);
-  return out;
-}
-
-std::string_view trimmed(std::string_view text) {
-  size_t from = text.find_first_not_of(kSpace);
-  if (from == text.npos) return {};
-  return text.substr(from, text.find_last_not_of(kSpace) - from + 1);
-}
 
 std::string_view take_until(std::string_view& rest, std::string_view ends) {
   size_t end = std::min(rest.find_first_of(ends), rest.size());
@@ -78,10 +68,6 @@ std::string_view take_hash(std::string_view& rest) {
 
 std::string read_error(const std::string& what) { return what + ": " + std::strerror(errno); }
 
-Identity identity_from(const struct stat& info) {
-  return {info.st_dev, info.st_ino, static_cast<uint64_t>(info.st_size), info.st_mtim.tv_sec, info.st_mtim.tv_nsec, true};
-}
-
 std::string mode_problem(mode_t mode) {
   if ((mode & 0007) == 0) return {};
   char octal[16];
@@ -110,14 +96,14 @@ std::string read_text(int fd, size_t size, std::string& text) {
   return {};
 }
 
-std::string read_file(const Options& options, std::string& text, Identity& identity) {
+std::string read_file(const Options& options, std::string& text, common::FileIdentity& identity) {
   Descriptor file(options.file);
   struct stat info{};
   if (file.fd < 0 || fstat(file.fd, &info) != 0) return read_error(options.file);
   std::string problem = !S_ISREG(info.st_mode) ? "not a file" : mode_problem(info.st_mode);
   if (problem.empty() && static_cast<uint64_t>(info.st_size) > kMostOctets) problem = "larger than 1 GiB";
   if (problem.empty()) problem = read_text(file.fd, static_cast<size_t>(info.st_size), text);
-  identity = identity_from(info);
+  identity = common::identity_from(info);
   return problem.empty() ? "" : options.file + ": " + problem;
 }
 
@@ -132,7 +118,7 @@ std::string read_line(Accounts& out, std::string_view line, size_t number) {
 
 std::string read_lines(Accounts& out, std::string_view text, const std::string& file) {
   for (size_t number = 1; !text.empty(); ++number) {
-    std::string_view line = trimmed(take_until(text, "\n"));
+    std::string_view line = common::trimmed(take_until(text, "\n"), kSpace);
     if (line.empty() || line.front() == '#') continue;
     std::string problem = read_line(out, line, number);
     if (!problem.empty()) return file + ":" + std::to_string(number) + ": " + problem;
@@ -144,7 +130,7 @@ std::string read_lines(Accounts& out, std::string_view text, const std::string& 
 
 std::string plain_fingerprint(std::string_view text) {
   std::string out;
-  if (folded(text.substr(0, 7)) == "sha256:") text.remove_prefix(7);
+  if (common::lowered(text.substr(0, 7)) == "sha256:") text.remove_prefix(7);
   for (char c : text) {
     if (c == ':') continue;
     c = lower(c);
@@ -165,17 +151,12 @@ std::string read_account(std::string_view line, Account& out) {
     out.tenant = tenant;
     line.remove_prefix(tenant.size());
   }
-  for (line = trimmed(line); !line.empty(); line = trimmed(line))
+  for (line = common::trimmed(line, kSpace); !line.empty(); line = common::trimmed(line, kSpace))
     if (std::string problem = read_attribute(take_until(line, " \t"), out); !problem.empty()) return problem;
   return {};
 }
 
-Identity identity_of(const std::string& file) {
-  struct stat info{};
-  return stat(file.c_str(), &info) == 0 ? identity_from(info) : Identity{};
-}
-
-std::string Accounts::key(std::string_view name) const { return options.fold ? folded(name) : std::string(name); }
+std::string Accounts::key(std::string_view name) const { return options.fold ? common::lowered(name) : std::string(name); }
 
 std::string Accounts::add(Account account) {
   auto [place, fresh] = accounts_.try_emplace(key(account.name), std::move(account));

@@ -9,6 +9,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "common/file_identity.hpp"
 #include "hashes.h"
 
 namespace auth_file {
@@ -27,15 +28,6 @@ struct Options {
   bool fold = true;  // names are compared without regard to the case of ASCII letters
 };
 
-// Which file stands there now: a changed one is loaded again.
-struct Identity {
-  uint64_t device = 0, inode = 0, size = 0;
-  int64_t seconds = 0, nanos = 0;
-  bool exists = false;
-  bool operator==(const Identity&) const = default;
-};
-Identity identity_of(const std::string& file);
-
 class Accounts {
  public:
   const Account* find(std::string_view name) const;
@@ -52,7 +44,7 @@ class Accounts {
 
   // The loader's. What is wrong with the account; empty: nothing.
   std::string add(Account account);
-  Identity identity;
+  common::FileIdentity identity;
   Options options;
 
  private:

@@ -3,16 +3,17 @@
 #include <termios.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <deque>
 
 #include <veredus/plugin.hpp>
 
 #include "accounts.h"
+#include "common/watched_file.hpp"
 
 namespace {
 
 using AccountsPtr = std::shared_ptr<const auth_file::Accounts>;
+using Looks = common::FileLooks<auth_file::Accounts>;
 enum class Offer : uint8_t { automatic, yes, no };
 
 // A password, until it goes or moves.
@@ -49,6 +50,7 @@ class AuthFile : public vrd::Plugin<> {
   explicit AuthFile(vrd::Setup& setup)
       : Plugin(setup),
         options(options_of(setup.conf)),
+        watched(options.file, [this](std::string& error) { return auth_file::load(options, error); }),
         scram(static_cast<Offer>(setup.conf.choice("scram"))),
         check(setup.conf.duration("check")),
         at_once(static_cast<size_t>(setup.conf.number("at_once"))),
@@ -57,13 +59,12 @@ class AuthFile : public vrd::Plugin<> {
         denied(setup.counter("denied_total", "Questions that were answered with no")),
         busy(setup.counter("busy_total", "Questions put off because too many were waiting")),
         refused(setup.counter("refused_total", "Changed files that were not taken because of an error")) {
-    accounts_.store(first(setup));
-    seen_ = now()->identity;
+    watched.begin(first(setup));
     kinds_ = kinds_for(*now());
   }
 
   uint32_t auth_kinds() const { return kinds_; }
-  AccountsPtr now() const { return accounts_.load(); }
+  AccountsPtr now() const { return watched.now(); }
 
   // Mechanisms that find no secret refuse everybody, and clients try no other: SCRAM is offered when all accounts can use it.
   uint32_t kinds_for(const auth_file::Accounts& accounts) const {
@@ -73,20 +74,12 @@ class AuthFile : public vrd::Plugin<> {
     return 1u << VRD_AUTH_PASSWORD | (offer ? 1u << VRD_AUTH_SECRET : 0) | certificates;
   }
 
-  // [worker, one at a time] nullptr: nothing changed since the last look, or the file has an error.
-  AccountsPtr fresh(std::string& error) {
-    auth_file::Identity there = auth_file::identity_of(options.file);
-    if (there == seen_) return nullptr;
-    seen_ = there;
-    return auth_file::load(options, error);
-  }
-  void replace(AccountsPtr accounts) { accounts_.store(std::move(accounts)); }
-
   void hash(vrd::CommandCall call);
 
   struct Shard : vrd::ShardOf<AuthFile>, vrd::AuthProvider {
     explicit Shard(const vrd::ShardSetup<AuthFile>& setup) : ShardOf(setup) {
-      if (loop == 0 && !plugin.options.file.empty()) wait();
+      if (loop == 0 && !plugin.options.file.empty())
+        looks_.emplace(host, plugin.watched, plugin.check, [this](const Looks::Look& look) { taken(look); });
     }
     void check(const vrd_auth_request& request, vrd::AuthAnswer answer) override {
       switch (request.kind) {
@@ -155,39 +148,21 @@ class AuthFile : public vrd::Plugin<> {
       else deny(trial.answer);
     }
 
-    struct Look {
-      AccountsPtr accounts;
-      std::string error;
-    };
-    void wait() {
-      host.after(plugin.check).then([this](vrd::TimerResult rang) {
-        if (rang.ok()) look();  // else the shard ends
-      });
-    }
-    void look() {
-      host.work([&owner = plugin] {
-        Look out;
-        out.accounts = owner.fresh(out.error);
-        return out;
-      }).then([this](vrd::WorkResult<Look> result) {
-        if (result.ok() && result.value) taken(*result.value);
-        wait();
-      });
-    }
-    void taken(const Look& look) const {
+    void taken(const Looks::Look& look) const {
       if (!look.error.empty()) {
         plugin.refused.add();
         host.error("refused", {{"reason", look.error}, {"remedy", "the accounts of before stay in use; mend the file"}});
       }
-      if (!look.accounts) return;
-      plugin.replace(look.accounts);
-      plugin.tell_loaded(*look.accounts);
-      if (plugin.kinds_for(*look.accounts) != plugin.auth_kinds())
+      if (!look.held) return;
+      plugin.watched.replace(look.held);
+      plugin.tell_loaded(*look.held);
+      if (plugin.kinds_for(*look.held) != plugin.auth_kinds())
         host.notice("mechanisms", {{"reason", "the accounts could now use other mechanisms than are offered"}, {"remedy", "veredus reload"}});
     }
 
     std::deque<Trial> trials_;
     size_t running_ = 0;
+    std::optional<Looks> looks_;  // of loop 0
   };
 
   void tell_loaded(const auth_file::Accounts& accounts) const {
@@ -195,6 +170,7 @@ class AuthFile : public vrd::Plugin<> {
   }
 
   const auth_file::Options options;
+  common::WatchedFile<auth_file::Accounts> watched;
   const Offer scram;
   const vrd::milliseconds check;
   const size_t at_once, waiting;
@@ -210,7 +186,8 @@ class AuthFile : public vrd::Plugin<> {
     if (const auto* before = setup.previous<AuthFile>()) {
       AccountsPtr accounts = before->now();
       bool same = accounts->options.file == options.file && accounts->options.fold == options.fold;
-      if (same && accounts->identity == auth_file::identity_of(options.file) && accounts->identity.exists) return accounts;
+      if (same) accounts = common::WatchedFile<auth_file::Accounts>::unless_changed(std::move(accounts), options.file);
+      if (same && accounts) return accounts;
     }
     std::string error;
     AccountsPtr accounts = auth_file::load(options, error);
@@ -219,8 +196,6 @@ class AuthFile : public vrd::Plugin<> {
     return accounts;
   }
 
-  std::atomic<AccountsPtr> accounts_;
-  auth_file::Identity seen_;
   uint32_t kinds_ = 0;
 };
 

@@ -15,14 +15,9 @@
 #include <string_view>
 #include <vector>
 
-namespace common {
+#include "common/text.hpp"
 
-inline std::string lowered(std::string_view text) {
-  std::string out(text);
-  for (char& c : out)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  return out;
-}
+namespace common {
 
 inline bool is_printable(std::string_view text) {
   return std::all_of(text.begin(), text.end(), [](char c) { return c >= 0x20 && c < 0x7f; });

@@ -3,18 +3,14 @@
 
 #include <algorithm>
 
+#include "common/text.hpp"
+
 namespace maildir {
 
 namespace {
 
+using common::lowered;
 constexpr size_t kMaxName = 128;
-
-std::string lowered(std::string_view text) {
-  std::string out(text);
-  for (char& c : out)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  return out;
-}
 
 // "odd name" in quotes is the mailbox of the same name without them.
 std::string unquoted(std::string_view local) {

@@ -164,13 +164,6 @@ class PolicyReader {
 
 }  // namespace
 
-std::string lowered(std::string_view text) {
-  std::string out(text);
-  for (char& c : out)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  return out;
-}
-
 bool is_domain(std::string_view text) {
   if (text.empty() || text.size() > 253) return false;
   size_t label = 0;

@@ -6,6 +6,8 @@
 #include <string_view>
 #include <vector>
 
+#include "common/text.hpp"
+
 namespace mta_sts {
 
 constexpr int64_t kLongestAge = 31'557'600;  // seconds: RFC 8461 3.2
@@ -47,6 +49,6 @@ struct ReadPolicy {
 ReadPolicy read_policy(std::string_view text);
 
 bool is_domain(std::string_view text);  // of letters, digits and hyphens, no dot at the end
-std::string lowered(std::string_view text);
+using common::lowered;
 
 }  // namespace mta_sts

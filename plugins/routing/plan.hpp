@@ -7,6 +7,17 @@
 
 namespace routing {
 
+/** What a table has for a recipient. False: it has nothing. A row that is no target says why in `facts`. */
+inline bool read_target(const std::string* value, Target& target, common::Facts& facts) {
+  if (value == nullptr) return false;
+  try {
+    target = Target::parse(*value);
+  } catch (const std::invalid_argument& error) {
+    facts.why = error.what();
+  }
+  return true;
+}
+
 class Rule {
  public:
   using Fields = std::vector<std::pair<std::string, std::string>>;
@@ -31,7 +42,7 @@ class Rule {
   common::Holds test(common::Facts& facts, Target& target) const {
     const common::Holds holds = conditions_.test(facts);
     if (holds == common::Holds::no || holds == common::Holds::failed || !key_) return target = to_, holds;
-    const common::Holds found = key_->look_up(facts, [&](const std::string* value) { return take(value, target, facts); });
+    const common::Holds found = key_->look_up(facts, [&](const std::string* value) { return read_target(value, target, facts); });
     if (found != common::Holds::yes) return found;
     return facts.why.empty() ? holds : common::Holds::failed;
   }
@@ -62,16 +73,6 @@ class Rule {
       }
     }
   }
-  static bool take(const std::string* value, Target& target, common::Facts& facts) {
-    if (value == nullptr) return false;
-    try {
-      target = Target::parse(*value);
-    } catch (const std::invalid_argument& error) {
-      facts.why = error.what();
-    }
-    return true;
-  }
-
   Target to_;
 
  public:

@@ -99,7 +99,7 @@ class Routing : public vrd::Plugin<> {
       Budget budget;
       Facts facts(job->view, VRD_STAGE_RCPT, job->answers, budget);
       Target target = plugin.missing();
-      const Holds holds = plugin.key()->look_up(facts, [&](const std::string* value) { return read(value, target, facts); });
+      const Holds holds = plugin.key()->look_up(facts, [&](const std::string* value) { return read_target(value, target, facts); });
       if (holds == Holds::unknown) return job->answers.fetch(host, kLookUp, [this, job] { go_on(job); });
       if (holds == Holds::failed || !facts.why.empty()) {
         plugin.undecided.add();
@@ -112,15 +112,6 @@ class Routing : public vrd::Plugin<> {
         plugin.routed.add();
         (void)job->answer.route(target.hops);
       }
-    }
-    static bool read(const std::string* value, Target& target, Facts& facts) {
-      if (value == nullptr) return false;
-      try {
-        target = Target::parse(*value);
-      } catch (const std::invalid_argument& error) {
-        facts.why = error.what();
-      }
-      return true;
     }
   };
 

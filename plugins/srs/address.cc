@@ -7,10 +7,13 @@
 #include <algorithm>
 #include <array>
 
+#include "common/text.hpp"
+
 namespace srs {
 
 namespace {
 
+using common::lowered;
 constexpr std::string_view kBase32 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 constexpr size_t kLongestLocal = 64, kLongestHash = 51, kTokenLength = 32;
 constexpr uint32_t kDays = 1024;  // after so many the count begins anew
@@ -18,12 +21,6 @@ constexpr int64_t kDaySeconds = 86'400;
 
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
 char upper(char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c; }
-
-std::string lowered(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) c = lower(c);
-  return out;
-}
 
 bool begins(std::string_view text, std::string_view word) {
   return text.size() >= word.size() && std::equal(word.begin(), word.end(), text.begin(), [](char a, char b) { return lower(a) == lower(b); });

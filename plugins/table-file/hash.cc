@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "kinds.h"
+#include "common/text.hpp"
 #include "lines.h"
 
 namespace table {
@@ -30,7 +31,7 @@ class HashTable : public Table {
     entries_.shrink_to_fit();
     text_.shrink_to_fit();
   }
-  std::optional<std::string> find(std::string_view key) const override { return exact(options.fold ? folded(key) : std::string(key)); }
+  std::optional<std::string> find(std::string_view key) const override { return exact(options.fold ? common::lowered(key) : std::string(key)); }
   size_t size() const override { return entries_.size(); }
 
  protected:
@@ -50,7 +51,7 @@ class HashTable : public Table {
 class DomainTable final : public HashTable {
  public:
   std::optional<std::string> find(std::string_view key) const override {
-    std::string domain = folded(key);
+    std::string domain = common::lowered(key);
     if (auto found = exact(domain)) return found;
     for (size_t dot = domain.find('.'); dot != domain.npos; dot = domain.find('.', dot + 1))
       if (auto found = exact(std::string_view(domain).substr(dot))) return found;
@@ -70,7 +71,7 @@ std::string domain_problem(std::string_view key) {
 std::shared_ptr<Table> make_hash(const Options& options, std::string_view text, std::string& error) {
   auto out = std::make_shared<HashTable>();
   error = each_line(text, [&](Line& line) {
-    out->add(options.fold ? folded(line.key) : line.key, line.value);
+    out->add(options.fold ? common::lowered(line.key) : line.key, line.value);
     return std::string();
   });
   out->finish();
@@ -81,7 +82,7 @@ std::shared_ptr<Table> make_domain(const Options&, std::string_view text, std::s
   auto out = std::make_shared<DomainTable>();
   error = each_line(text, [&](Line& line) {
     if (line.key.size() > 1 && line.key.ends_with('.')) line.key.pop_back();
-    out->add(folded(line.key), line.value);
+    out->add(common::lowered(line.key), line.value);
     return domain_problem(line.key);
   });
   out->finish();

@@ -10,6 +10,4 @@ std::shared_ptr<Table> make_domain(const Options& options, std::string_view text
 std::shared_ptr<Table> make_cidr(const Options& options, std::string_view text, std::string& error);
 std::shared_ptr<Table> make_regex(const Options& options, std::string_view text, std::string& error);
 
-std::string folded(std::string_view text);
-
 }  // namespace table

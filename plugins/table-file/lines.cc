@@ -1,17 +1,13 @@
 // Reading lines.
 #include "lines.h"
 
+#include "common/text.hpp"
+
 namespace table {
 
 namespace {
 
 constexpr std::string_view kSpace = " \t\r";
-
-std::string_view trimmed(std::string_view text) {
-  size_t from = text.find_first_not_of(kSpace);
-  if (from == text.npos) return {};
-  return text.substr(from, text.find_last_not_of(kSpace) - from + 1);
-}
 
 // Takes a text in quotes off the front; false when it does not end.
 bool take_quoted(std::string_view& rest, std::string& out) {
@@ -34,13 +30,13 @@ std::string_view without_comment(std::string_view text) {
 }
 
 std::string read_value(std::string_view rest, std::string& out) {
-  rest = trimmed(rest);
+  rest = common::trimmed(rest, kSpace);
   if (rest.empty() || rest.front() != '"') {
-    out = trimmed(without_comment(rest));
+    out = common::trimmed(without_comment(rest), kSpace);
     return {};
   }
   if (!take_quoted(rest, out)) return "a quote that does not end";
-  return trimmed(without_comment(rest)).empty() ? "" : "text behind the closing quote";
+  return common::trimmed(without_comment(rest), kSpace).empty() ? "" : "text behind the closing quote";
 }
 
 std::string read_line(std::string_view text, Line& line) {
@@ -67,7 +63,7 @@ std::string each_line(std::string_view text, const std::function<std::string(Lin
   Line line;
   for (size_t at = 0; at < text.size();) {
     size_t end = std::min(text.find('\n', at), text.size());
-    std::string_view raw = trimmed(text.substr(at, end - at));
+    std::string_view raw = common::trimmed(text.substr(at, end - at), kSpace);
     at = end + 1;
     if (++line.number > kMaxLines) return std::to_string(line.number) + ": more than " + std::to_string(kMaxLines) + " lines";
     if (raw.empty() || raw.front() == '#') continue;

@@ -1,15 +1,16 @@
 // table-file: svc.table over a file. Each instance is one table; its name is the instance's label. The file is looked at every `check` on
 // the pool and loaded again when it changed; lookups read the table of that moment without a lock of their own.
 #include <algorithm>
-#include <atomic>
 
 #include <veredus/plugin.hpp>
 
+#include "common/watched_file.hpp"
 #include "table.h"
 
 namespace {
 
 using TablePtr = std::shared_ptr<const table::Table>;
+using Looks = common::FileLooks<table::Table>;
 
 table::Options options_of(const vrd::Conf& conf) {
   table::Options out;
@@ -25,28 +26,19 @@ class TableFile : public vrd::Plugin<> {
   explicit TableFile(vrd::Setup& setup)
       : Plugin(setup),
         options(options_of(setup.conf)),
+        watched(options.file, [this](std::string& error) { return table::load(options, error); }),
         check(setup.conf.duration("check")),
         lookups(setup.counter("lookups_total", "Keys asked for")),
         found(setup.counter("found_total", "Keys that were there")),
         refused(setup.counter("refused_total", "Changed files that were not taken because of an error")) {
-    table_.store(first(setup));
-    seen_ = now()->identity;
+    watched.begin(first(setup));
   }
 
-  TablePtr now() const { return table_.load(); }
-
-  // [worker, one at a time] nullptr: nothing changed since the last look, or the file has an error.
-  TablePtr fresh(std::string& error) {
-    table::Identity there = table::identity_of(options.file);
-    if (there == seen_) return nullptr;
-    seen_ = there;
-    return table::load(options, error);
-  }
-  void replace(TablePtr table) { table_.store(std::move(table)); }
+  TablePtr now() const { return watched.now(); }
 
   struct Shard : vrd::ShardOf<TableFile>, vrd::TableProvider {
     explicit Shard(const vrd::ShardSetup<TableFile>& setup) : ShardOf(setup) {
-      if (loop == 0) wait();
+      if (loop == 0) looks_.emplace(host, plugin.watched, plugin.check, [this](const Looks::Look& look) { taken(look); });
     }
     void lookup(std::span<const std::string_view> keys, vrd::TableAnswer answer) override {
       TablePtr table = plugin.now();
@@ -58,37 +50,20 @@ class TableFile : public vrd::Plugin<> {
     }
 
    private:
-    struct Look {
-      TablePtr table;
-      std::string error;
-    };
-    void wait() {
-      host.after(plugin.check).then([this](vrd::TimerResult rang) {
-        if (rang.ok()) look();  // else the shard ends: it would be called again at once, for ever
-      });
-    }
-    void look() {
-      host.work([&owner = plugin] {
-        Look out;
-        out.table = owner.fresh(out.error);
-        return out;
-      }).then([this](vrd::WorkResult<Look> result) {
-        if (result.ok() && result.value) taken(*result.value);
-        wait();
-      });
-    }
-    void taken(const Look& look) const {
+    void taken(const Looks::Look& look) const {
       if (!look.error.empty()) {
         plugin.refused.add();
         host.error("refused", {{"table", host.instance()}, {"reason", look.error}, {"remedy", "the table of before stays in use; mend the file"}});
       }
-      if (!look.table) return;
-      plugin.replace(look.table);
-      host.notice("loaded", {{"table", host.instance()}, {"file", plugin.options.file}, {"entries", look.table->size()}, {"repeated", look.table->repeated}});
+      if (!look.held) return;
+      plugin.watched.replace(look.held);
+      host.notice("loaded", {{"table", host.instance()}, {"file", plugin.options.file}, {"entries", look.held->size()}, {"repeated", look.held->repeated}});
     }
+    std::optional<Looks> looks_;  // of loop 0
   };
 
   const table::Options options;
+  common::WatchedFile<table::Table> watched;
   const vrd::milliseconds check;
   const vrd::Metric lookups, found, refused;
 
@@ -98,7 +73,8 @@ class TableFile : public vrd::Plugin<> {
     if (const auto* before = setup.previous<TableFile>()) {
       TablePtr table = before->now();
       bool same = table->options.file == options.file && table->options.kind == options.kind && table->options.fold == options.fold;
-      if (same && table->identity == table::identity_of(options.file) && table->identity.exists) return table;
+      if (same) table = common::WatchedFile<table::Table>::unless_changed(std::move(table), options.file);
+      if (same && table) return table;
     }
     std::string error;
     TablePtr table = table::load(options, error);
@@ -106,8 +82,6 @@ class TableFile : public vrd::Plugin<> {
     host.info("loaded", {{"table", host.instance()}, {"file", options.file}, {"entries", table->size()}, {"repeated", table->repeated}});
     return table;
   }
-  std::atomic<TablePtr> table_;
-  table::Identity seen_;
 };
 
 constexpr vrd::About kAbout{"table-file", "0.1", "Apache-2.0", "Tables in files: keys, networks, domains, regular expressions"};

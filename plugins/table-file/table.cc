@@ -16,12 +16,8 @@ namespace {
 
 constexpr uint64_t kMaxFile = uint64_t{4} << 30;
 
-Identity identity_from(const struct stat& info) {
-  return {info.st_dev, info.st_ino, static_cast<uint64_t>(info.st_size), info.st_mtim.tv_sec, info.st_mtim.tv_nsec, true};
-}
-
 // What is read is what its identity says, or the next look finds another identity.
-bool read_file(const std::string& file, std::string& text, Identity& identity, std::string& error) {
+bool read_file(const std::string& file, std::string& text, common::FileIdentity& identity, std::string& error) {
   int fd = open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   struct stat info{};
   if (fd < 0 || fstat(fd, &info) != 0) {
@@ -31,7 +27,7 @@ bool read_file(const std::string& file, std::string& text, Identity& identity, s
   } else if (static_cast<uint64_t>(info.st_size) > kMaxFile) {
     error = "larger than 4 GiB";
   } else {
-    identity = identity_from(info);
+    identity = common::identity_from(info);
     text.resize(static_cast<size_t>(info.st_size));
     size_t at = 0;
     for (ssize_t got = 1; at < text.size() && got > 0; at += static_cast<size_t>(got > 0 ? got : 0)) {
@@ -60,22 +56,10 @@ std::shared_ptr<Table> make(const Options& options, std::string_view text, std::
 
 }  // namespace
 
-std::string folded(std::string_view text) {
-  std::string out(text);
-  for (char& c : out)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  return out;
-}
-
-Identity identity_of(const std::string& file) {
-  struct stat info{};
-  return stat(file.c_str(), &info) == 0 ? identity_from(info) : Identity{};
-}
-
 std::shared_ptr<const Table> load(const Options& options, std::string& error) {
   std::string text, problem;
-  Identity identity;
-  bool absent = options.missing_is_empty && !identity_of(options.file).exists;
+  common::FileIdentity identity;
+  bool absent = options.missing_is_empty && !common::identity_of(options.file).exists;
   if (!absent && !read_file(options.file, text, identity, problem)) {
     error = options.file + ": " + problem;
     return nullptr;

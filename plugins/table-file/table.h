@@ -8,6 +8,8 @@
 #include <string>
 #include <string_view>
 
+#include "common/file_identity.hpp"
+
 namespace table {
 
 enum class Kind : uint8_t { hash, cidr, regex, domain };
@@ -22,22 +24,13 @@ struct Options {
   bool missing_is_empty = false;
 };
 
-// Which file stands there now: a changed one is loaded again.
-struct Identity {
-  uint64_t device = 0, inode = 0, size = 0;
-  int64_t seconds = 0, nanos = 0;
-  bool exists = false;
-  bool operator==(const Identity&) const = default;
-};
-Identity identity_of(const std::string& file);
-
 class Table {
  public:
   virtual ~Table() = default;
   virtual std::optional<std::string> find(std::string_view key) const = 0;
   virtual size_t size() const = 0;      // entries
   size_t repeated = 0;                  // keys that stood in the file before: the first one holds
-  Identity identity;
+  common::FileIdentity identity;
   Options options;
 };
 

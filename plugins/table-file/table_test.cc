@@ -83,7 +83,7 @@ TEST_CASE("missing files, directories, and files that are not there yet") {
   REQUIRE(table);
   CHECK(table->size() == 0);
   std::ofstream(file.options.file) << "a b\n";
-  CHECK_FALSE(identity_of(file.options.file) == table->identity);
+  CHECK_FALSE(common::identity_of(file.options.file) == table->identity);
   file.options.file = "/tmp";
   CHECK(file.trouble(Kind::hash) == ": not a file");
 }

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "common/text.hpp"
+
 namespace table_http {
 
 namespace {
@@ -29,12 +31,6 @@ Outcome read_value(const Json& value) {
     out += text_of(one);
   }
   return {std::move(out), {}};
-}
-
-std::string trimmed(std::string_view text) {
-  size_t from = text.find_first_not_of(" \t\r\n");
-  if (from == text.npos) return {};
-  return std::string(text.substr(from, text.find_last_not_of(" \t\r\n") - from + 1));
 }
 
 }  // namespace
@@ -73,7 +69,7 @@ std::string filled(std::string_view form, std::string_view key, std::string (*es
 Outcome read_response(const Reading& reading, uint32_t code, std::string_view body) {
   if (has(reading.absent, code)) return {};
   if (!has(reading.found, code)) return failed("status " + std::to_string(code));
-  if (reading.pointer.empty()) return {trimmed(body), {}};
+  if (reading.pointer.empty()) return {std::string(common::trimmed(body)), {}};
   Json document = Json::parse(body, nullptr, false);
   if (document.is_discarded()) return failed("the response is not JSON");
   Json::json_pointer pointer(reading.pointer);

@@ -2,18 +2,16 @@
 
 #include <utility>
 
+#include "common/text.hpp"
+
 namespace mailauth {
 
 namespace {
 
+using common::lowered;
 constexpr size_t kMostResults = 64, kMostProperties = 32;
 
 bool is_space(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
-
-std::string lowered(std::string text) {
-  for (char& c : text) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
-  return text;
-}
 
 // Words, and "=" and ";" by themselves. A quoted string is part of a word; comments and white space end one.
 std::vector<std::string> words_of(std::string_view text) {

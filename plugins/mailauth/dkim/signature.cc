@@ -4,20 +4,16 @@
 #include <charconv>
 #include <unordered_map>
 
+#include "common/text.hpp"
 #include "mailauth/base/tag_list.h"
 
 namespace mailauth {
 
 namespace {
 
+using common::lowered;
 constexpr size_t kMostNames = 1'000;      // of h=
 constexpr size_t kLongestValue = 65'536;  // of the field
-
-std::string lowered(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
-  return out;
-}
 
 template <typename T>
 bool read_number(std::string_view text, std::optional<T>& out) {

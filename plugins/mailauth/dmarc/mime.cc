@@ -2,26 +2,16 @@
 #include <algorithm>
 
 #include "mailauth/base/header_block.h"
+#include "common/text.hpp"
 #include "mailauth/dmarc/unpack.h"
 
 namespace mailauth {
 
 namespace {
 
+using common::lowered;
+using common::trimmed;
 constexpr size_t kLongestField = 4'096;
-
-std::string lowered(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  return out;
-}
-
-std::string_view trimmed(std::string_view text) {
-  constexpr std::string_view kBlank = " \t\r\n";
-  size_t from = text.find_first_not_of(kBlank);
-  if (from == text.npos) return {};
-  return text.substr(from, text.find_last_not_of(kBlank) - from + 1);
-}
 
 // "word; name=value; name=\"value\"": the word, and one value.
 std::string word_of(std::string_view field) { return lowered(trimmed(field.substr(0, field.find(';')))); }

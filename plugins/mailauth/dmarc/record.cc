@@ -4,25 +4,16 @@
 #include <algorithm>
 #include <limits>
 
+#include "common/text.hpp"
+
 namespace mailauth {
 
 namespace {
 
+using common::lowered;
+using common::trimmed;
 constexpr std::string_view kPolicies[] = {"none", "quarantine", "reject"};
 constexpr size_t kMostTags = 100, kMostUris = 20, kLongestUri = 2'000, kLongestAddress = 320, kMostProblems = 20;
-
-std::string lowered(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  return out;
-}
-
-std::string_view trimmed(std::string_view text) {
-  constexpr std::string_view kBlank = " \t\r\n";
-  size_t from = text.find_first_not_of(kBlank);
-  if (from == text.npos) return {};
-  return text.substr(from, text.find_last_not_of(kBlank) - from + 1);
-}
 
 std::string shown(std::string_view text) {
   std::string out;

@@ -7,10 +7,13 @@
 #include <charconv>
 #include <memory>
 
+#include "common/text.hpp"
+
 namespace mailauth {
 
 namespace {
 
+using common::trimmed;
 constexpr size_t kMostProblems = 50, kMostErrors = 50, kMostSignatures = 100, kMostReasons = 20;
 
 bool is_utf8(std::string_view text) {
@@ -35,13 +38,6 @@ std::string in_utf8(std::string_view text) {
     else (out += static_cast<char>(0xC0 | u >> 6)) += static_cast<char>(0x80 | (u & 0x3F));
   }
   return out;
-}
-
-std::string_view trimmed(std::string_view text) {
-  constexpr std::string_view kBlank = " \t\r\n";
-  size_t from = text.find_first_not_of(kBlank);
-  if (from == text.npos) return {};
-  return text.substr(from, text.find_last_not_of(kBlank) - from + 1);
 }
 
 std::string_view text_of(const xmlChar* text) { return text ? reinterpret_cast<const char*>(text) : std::string_view(); }

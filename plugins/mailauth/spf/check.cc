@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <memory>
 
+#include "common/text.hpp"
+
 namespace mailauth {
 
 std::string_view spf_word(SpfResult result) {
@@ -24,11 +26,7 @@ namespace spf {
 
 namespace {
 
-std::string lowered(std::string text) {
-  for (char& c : text) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
-  return text;
-}
-
+using common::lowered;
 // U-labels as A-labels (RFC 8616 4); what cannot be converted stays, and is then no domain name.
 std::string ascii(const std::string& domain) {
   bool plain = std::all_of(domain.begin(), domain.end(), [](char c) { return static_cast<unsigned char>(c) < 0x80; });
