@@ -107,8 +107,9 @@ Task<Delivery::Next> Delivery::converse(Target target, Source source) {
   std::string credentials = target.fallback ? std::string() : lease_.destination->credentials;  // which are for hosts of the route
   conversation_ = std::make_unique<Conversation>(context_, lease_.settings, std::move(target), std::move(source), std::move(security), std::move(credentials));
   Reply why = co_await conversation_->open();
-  bool settled = !conversation_->security().told.result.empty() && conversation_->machine().banner().positive();
-  if (settled) tell_connected(conversation_->security(), name);
+  const Security& reached = conversation_->security();
+  bool greeted = conversation_->machine().banner().positive(), settled = greeted && !reached.told.result.empty();
+  if (settled || (greeted && !reached.wanted)) tell_connected(reached, name);
   if (why.code != 0) {
     bool clear_next = conversation_->better_in_clear();
     if (clear_next) context_.tls_memory.failed(name, context_.loop.now());
@@ -125,11 +126,11 @@ Task<Delivery::Next> Delivery::converse(Target target, Source source) {
   co_return co_await work();
 }
 
-// Hooks and the log hear how each connection was secured, or why it was not.
+// Hooks hear of each connection, and the log how it was secured or why it was not. Without a result nobody wanted TLS.
 void Delivery::tell_connected(const Security& security, const std::string& remote) {
   const OutboundTls& told = security.told;
   bool bad = told.result != "success" && (security.required || security.testing || security.refusal.code != 0);
-  if (bad || context_.log.wants(Severity::debug))
+  if (bad || (!told.result.empty() && context_.log.wants(Severity::debug)))
     context_.log.write(bad ? events::kOutboundTlsFailed : events::kOutboundTls, {{"destination", lease_.destination->name},
                                                                                 {"remote", remote},
                                                                                 {"level", told.level},

@@ -142,6 +142,25 @@ TEST_CASE("a handshake that fails where nothing demands it is made up for in cle
   CHECK(one.rig.failure.joined().starts_with("451 4.7.5 "));
 }
 
+TEST_CASE("hooks hear once of a connection that nobody wants to secure") {
+  Secured one;
+  one.hear();
+  one.level("none");
+  one.certify(one.h1, "h1.test");
+  one.deliver();
+  CHECK(one.rig.outcome() == Outcome::delivered);
+  CHECK_FALSE(one.h1.saw("STARTTLS"));
+  REQUIRE(one.heard.size() == 1);
+  CHECK(one.heard[0].level == "none");
+  CHECK(one.heard[0].host == "h1.test");
+  CHECK(one.heard[0].result.empty());
+  CHECK(one.heard[0].tls.empty());
+  CHECK(one.where[0].starts_with("h1.test [127.0.0.2]:"));
+  one.h1.greeting = "554 5.3.2 away\r\n";
+  one.deliver();
+  CHECK(one.heard.size() == 1);
+}
+
 TEST_CASE("levels that demand TLS say nothing of the message to a next hop that has none") {
   for (const char* answer : {"", "454 4.7.0 not now\r\n", "500 what\r\n"}) {
     Secured one;

@@ -67,7 +67,7 @@
   X(POLICY_DOMAIN, 142, "policy.domain", TEXT, CONNECTED, 0, "domain that the policy is of")                                          \
   X(POLICY_TEXT, 143, "policy.text", TEXT, CONNECTED, 0, "TLSA records or the MTA-STS policy, a line each")                           \
   X(POLICY_MX, 144, "policy.mx", TEXT, CONNECTED, 0, "patterns of mail exchangers of an MTA-STS policy, a line each")                 \
-  X(TLS_RESULT, 145, "tls.result", TEXT, CONNECTED, 0, "success, or a result type of RFC 8460 4.3")                                   \
+  X(TLS_RESULT, 145, "tls.result", TEXT, CONNECTED, 0, "success, or a result type of RFC 8460 4.3; none where TLS was not wanted")    \
   X(TLS_PROBLEM, 146, "tls.problem", TEXT, CONNECTED, 0, "the failure in a sentence")                                                 \
   X(TLS_OUTBOUND, 147, "tls.outbound", TEXT, CONNECTED, 0, "protocol version and cipher towards the next hop; none when clear")
 

@@ -24,7 +24,7 @@ VRD_BEGIN
 #define VRD_STAGE_QUEUED 210u          /**< N durable on disk */
 #define VRD_STAGE_ROUTE 220u           /**< D per recipient: destination, transport */
 #define VRD_STAGE_ATTEMPT 230u         /**< D per recipient before a delivery attempt */
-#define VRD_STAGE_CONNECTED 235u       /**< N a connection to a next hop was secured, or could not be: once a connection, before any recipient */
+#define VRD_STAGE_CONNECTED 235u       /**< N a connection to a next hop is greeted and secured, need not be, or could not be: once a connection, before any recipient */
 #define VRD_STAGE_RESULT 240u          /**< D the next hop has answered: classify, re-route */
 #define VRD_STAGE_BOUNCE 250u          /**< D a report is about to be made: change, redirect, suppress */
 #define VRD_STAGE_FINISHED 260u        /**< N a recipient has reached a final state */
