@@ -63,7 +63,10 @@ void Engine::configure(const EngineOptions& options) {
   ub_ctx* context = context_.get();
   must(ub_ctx_async(context, 1), "threads of libunbound");
   for (const auto& [name, value] : options.options) must(ub_ctx_set_option(context, name.c_str(), value.c_str()), "option '" + name + " " + value + "'");
-  if (!options.root_anchor.empty()) must(ub_ctx_add_ta_file(context, options.root_anchor.c_str()), "root_anchor '" + options.root_anchor + "'");
+  if (!options.followed_anchor.empty())
+    must(ub_ctx_add_ta_autr(context, options.followed_anchor.c_str()), "followed_anchor '" + options.followed_anchor + "'");
+  else if (!options.root_anchor.empty())
+    must(ub_ctx_add_ta_file(context, options.root_anchor.c_str()), "root_anchor '" + options.root_anchor + "'");
   for (const std::string& address : options.forward) must(ub_ctx_set_fwd(context, address.c_str()), "forward '" + address + "'");
   for (const auto& [zone, addresses] : options.stubs) {
     for (const std::string& address : addresses) must(ub_ctx_set_stub(context, zone.c_str(), address.c_str(), 0), "stub '" + zone + "' at '" + address + "'");

@@ -22,6 +22,7 @@ using Heard = std::function<void(const ub_result*, const std::string& problem)>;
 
 struct EngineOptions {
   std::string root_anchor;
+  std::string followed_anchor;  // written to when keys of the root change; else empty
   std::vector<std::string> forward;                                // "192.0.2.1@53"
   std::vector<std::pair<std::string, std::vector<std::string>>> stubs;  // zone, addresses
   std::vector<std::string> insecure, reserved;                     // domains

@@ -2,6 +2,8 @@
 // a reload begins with an empty one.
 #include <unistd.h>
 
+#include <filesystem>
+
 #include <veredus/plugin.hpp>
 
 #include "engine.hpp"
@@ -56,11 +58,24 @@ void add_own_options(const vrd::Conf& conf, EngineOptions& out) {
   }
 }
 
+/** It begins with what root_anchor trusts; libunbound writes it anew, beside it first, when the root's keys change. */
+std::string followed(const vrd::Conf& conf, const std::string& root_anchor) {
+  std::string file(conf.text("followed_anchor"));
+  if (file.empty()) return file;
+  std::error_code error;
+  if (!std::filesystem::exists(file)) std::filesystem::copy_file(root_anchor, file, error);
+  const std::string directory = file.substr(0, file.rfind('/') + 1);
+  if (error || access(file.c_str(), R_OK | W_OK) != 0 || access(directory.c_str(), W_OK) != 0)
+    conf["followed_anchor"].refuse("'" + file + "' cannot be written; name a file in a directory that the worker's user owns, such as core.state");
+  return file;
+}
+
 EngineOptions options_of(const vrd::Conf& conf) {
   EngineOptions out;
   out.root_anchor = conf.text("root_anchor");
   if (access(out.root_anchor.c_str(), R_OK) != 0)
     conf["root_anchor"].refuse("the trust anchor '" + out.root_anchor + "' cannot be read; install the package dns-root-data, or name a file with DS or DNSKEY records");
+  out.followed_anchor = followed(conf, out.root_anchor);
   for (const vrd::Conf& one : conf.list("forward"))
     for (std::string& address : addresses(one, one.text())) out.forward.push_back(std::move(address));
   for (const auto& [zone, text] : conf.map("stubs")) {
@@ -145,6 +160,7 @@ class ResolverUnbound : public vrd::Plugin<> {
 constexpr vrd::About kAbout{"resolver-unbound", "0.1", "Apache-2.0", "DNS with DNSSEC validation in the daemon, by libunbound"};
 constexpr vrd_setting kSettings[] = {
     vrd::setting("root_anchor", VRD_SETTING_PATH, "/usr/share/dns/root.key", nullptr, "File with the DS or DNSKEY records that are trusted. The default is that of the package dns-root-data."),
+    vrd::setting("followed_anchor", VRD_SETTING_PATH, nullptr, nullptr, "File in which the keys of the root are followed as they change (RFC 5011), in a directory that the worker's user owns. It begins as a copy of root_anchor, which is not looked at from then on."),
     vrd::setting("forward", VRD_SETTING_TEXT, "[]", "1..300", "Resolvers that are asked for everything: 192.0.2.1, \"[2001:db8::1]:53\". None: name servers are asked, from the root on.", VRD_SETTING_LIST),
     vrd::setting("stubs", VRD_SETTING_MAP, nullptr, nullptr, "Zones whose name servers are given: { example.test: \"192.0.2.1:53 192.0.2.2:53\" }."),
     vrd::setting("insecure", VRD_SETTING_TEXT, "[]", "1..255", "Domains that are not validated, whatever their parents say.", VRD_SETTING_LIST),

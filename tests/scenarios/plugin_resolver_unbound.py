@@ -1,12 +1,15 @@
 #!/usr/bin/env python3
 # The plugin resolver-unbound: its scripts in the test host, then a real daemon that validates a signed tree by itself, from NSD.
 import json
+import os
+import re
 import shutil
+import time
 
 from check_tls_dane import Authority
 from dnssec_zones import EXPECTED, TREE, ask
 from lib_dnssec import SignedTree, tlsa
-from lib_veredus import Daemon, Sink, free_port, run_tests, send_one, wait_until
+from lib_veredus import Daemon, Sink, free_port, run_tests, send_one, wait_until, work_dir
 from plugin_greylist import run_scripts
 
 ZONES = None
@@ -62,6 +65,63 @@ def test_a_wrong_anchor_makes_everything_bogus():
             assert found["bogus"] and found["temporary"] and not found["records"], found
     finally:
         other.stop()
+
+
+def keys_in(path):
+    """What is followed: {key tag: state}."""
+    with open(path, encoding="ascii") as file:
+        return {int(tag): state for tag, state in re.findall(r";{id = (\d+)[^\n]*;;state=\d+ \[ *(\w+) *\]", file.read())}
+
+
+def waited(path):
+    """As if the keys that wait had been seen for the first time 40 days ago."""
+    with open(path, encoding="ascii") as file:
+        text = file.read()
+    long_ago = f";;lastchange={int(time.time()) - 40 * 86400} "
+    text = "".join(re.sub(r";;lastchange=\d+ ", long_ago, line) if "ADDPEND" in line else line for line in text.splitlines(True))
+    with open(path, "w", encoding="ascii") as file:
+        file.write(text)
+
+
+def test_keys_are_followed_as_they_change():
+    """RFC 5011: a new key beside the trusted one waits; then the zone is signed by the new one only. Time is turned in the file."""
+    directory = work_dir()
+    path = os.path.join(directory, "followed.key")
+    zones = {"example.test": {"mx": "A 127.0.0.1"}}
+    with SignedTree(zones) as tree:
+        top = tree.zones["test"]
+
+        def secure(**settings):
+            with resolving(root_anchor=tree.anchor, stubs=tree.stubs(), insecure=[], **settings) as daemon:
+                found = ask(daemon, "mx.example.test", "A")
+                assert found["bogus"] or found["authentic"], found
+                return found["authentic"]
+
+        assert secure(followed_anchor=path)
+        assert list(keys_in(path).values()) == ["VALID"], keys_in(path)
+        top.keys.append(tree._run("ldns-keygen", "-a", "ECDSAP256SHA256", "-k", "test").strip())
+        tree.update("test", {})
+        assert secure(followed_anchor=path)
+        assert sorted(keys_in(path).values()) == ["ADDPEND", "VALID"], keys_in(path)
+        assert secure(followed_anchor=path), "it reads what it has written"
+        assert sorted(keys_in(path).values()) == ["ADDPEND", "VALID"], "nobody waited"
+        waited(path)
+        assert secure(followed_anchor=path)
+        assert list(keys_in(path).values()) == ["VALID", "VALID"], keys_in(path)
+        del top.keys[0]
+        tree.update("test", {})
+        assert not secure(), "root_anchor has the old one"
+        assert secure(followed_anchor=path)
+        assert "VALID" in keys_in(path).values(), keys_in(path)
+    shutil.rmtree(directory)
+
+
+def test_a_file_of_followed_keys_must_be_writable():
+    daemon = Daemon({"resolver": "resolver-unbound"}, files=fragment(followed_anchor="/proc/root.key"), start=False)
+    with daemon:
+        daemon.start(ready=False)
+        assert daemon.process.wait(20) == 78, daemon.tail()
+        assert "05-resolver-unbound.yaml:" in daemon.tail() and "cannot be written; name a file" in daemon.tail(), daemon.tail()
 
 
 def test_forwarders_are_validated_too():
