@@ -95,6 +95,13 @@ Result<int> ask_daemon(const std::string& path, const ControlRequest& request) {
   return copy_frames(socket_fd.fd);
 }
 
+bool daemon_runs(const std::string& path) {
+  Descriptor socket_fd{socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+  if (socket_fd.fd < 0) return false;
+  auto connected = connect_to(path, socket_fd.fd);
+  return connected.ok() || connected.error().code == Errc::refused;
+}
+
 Result<int> wait_for_daemon(const std::string& path, const ControlRequest& request, Millis patience) {
   RealClock clock;
   MonoTime until = clock.mono() + patience;

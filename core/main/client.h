@@ -13,6 +13,8 @@ namespace veredus {
 // `auth test`: the password of the file that --password-file names, else of standard input, without its line end, is put into the request.
 Status add_password(ControlRequest& request);
 Result<int> ask_daemon(const std::string& socket_path, const ControlRequest& request);
+// Somebody listens there; who may not ask counts as yes.
+bool daemon_runs(const std::string& socket_path);
 // Tries until the daemon answers `status` or the time is over.
 Result<int> wait_for_daemon(const std::string& socket_path, const ControlRequest& request, Millis patience);
 

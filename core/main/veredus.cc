@@ -90,7 +90,7 @@ const OfflineCommand kOffline[] = {
     {"plugin lint", "FILE", "What is wrong with an object: symbols and description; 65 when something is.", run_plugin<plugin_lint>},
     {"plugin order", "", "The hooks of this configuration in the order in which they are asked, stage by stage.", run_plugin<plugin_order>},
     {"plugin new", "NAME", "A new plugin in ./NAME that builds, from the template.", run_plugin<plugin_new>},
-    {"enable", "NAME", "Enable a plugin: its fragment is renamed back from .off, or the packaged one copied; a running daemon reloads.", run_plugin<plugin_enable>},
+    {"enable", "NAME", "Enable a plugin: its fragment is renamed back from .off, or the packaged one copied, with its helper's; a running daemon reloads.", run_plugin<plugin_enable>},
     {"disable", "NAME", "Disable a plugin: its fragment is renamed to .off; a running daemon reloads.", run_plugin<plugin_disable>},
     {"spool verify", "", "Read every record and body of the spool and compare its checksum; 65 when something is damaged.", run_spool<spool_verify>},
     {"spool list", "", "Every message of the spool that is not finished.", run_spool<spool_list>},

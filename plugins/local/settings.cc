@@ -27,9 +27,8 @@ vrd::Helper helper_of(const vrd::Setup& setup) {
   try {
     return setup.helper(name);
   } catch (const vrd::Error&) {
-    setup.conf["helper"].refuse("there is no helper '" + name + "': add to a fragment `core: { helpers: [{ name: " + name +
-                                ", command: [/usr/lib/veredus/veredus-local], user: root }] }`, as the packaged 05-helper-local.yaml does, "
-                                "and restart the daemon, which starts it; see veredus-local(7)");
+    setup.conf["helper"].refuse("there is no helper '" + name + "': `veredus enable local` brings 05-helper-local.yaml, which names it in core.helpers; "
+                                "then restart the daemon, which starts it; see veredus-local(7)");
   }
 }
 

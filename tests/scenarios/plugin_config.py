@@ -173,6 +173,44 @@ def test_enable_copies_the_packaged_fragment_and_disable_renames():
         assert "30-good.yaml.off" not in host.fragments()
 
 
+HELPER = "core:\n  helpers:\n    - { name: good, command: [/bin/cat] }\n"
+
+
+def test_a_helper_comes_and_goes_with_its_plugin():
+    with Host("good") as host:
+        host.write("conf/30-good.yaml", "plugin: good\n")
+        host.write("conf/05-helper-good.yaml", HELPER)
+        text = host.run("enable", "good")
+        assert "30-good.yaml, a copy of /conf/30-good.yaml and /conf.d/05-helper-good.yaml, a copy of /conf/05-helper-good.yaml; no daemon" in text, text
+        assert host.fragments()["05-helper-good.yaml"] == HELPER
+        assert "already enabled by /conf.d/30-good.yaml" in host.run("enable", "good")
+        host.write("conf.d/05-helper-good.yaml", HELPER.replace("/bin/cat", "/bin/tac"))
+        text = host.run("disable", "good")
+        assert "/conf.d/30-good.yaml and /conf.d/05-helper-good.yaml are now called .off" in text, text
+        assert sorted(host.fragments()) == ["00-core.yaml", "05-helper-good.yaml.off", "30-good.yaml.off"], host.fragments()
+        host.run("enable", "good")
+        assert "/bin/tac" in host.fragments()["05-helper-good.yaml"], "the operator's settings are lost"
+        os.remove(os.path.join(host.conf, "05-helper-good.yaml"))
+        assert "good is enabled by /conf.d/05-helper-good.yaml, a copy" in host.run("enable", "good")  # what was missing is brought
+        host.write("conf.d/40-good.yaml", "plugin: good\ninstance: b\n")
+        host.run("disable", "good/b")
+        assert "05-helper-good.yaml" in host.fragments(), "another instance still needs it"
+
+
+def test_a_helper_that_the_administrator_has_named_is_enough():
+    with Host("good", f10_mine=HELPER) as host:
+        host.write("conf/30-good.yaml", "plugin: good\n")
+        host.write("conf/05-helper-good.yaml", HELPER)
+        host.run("enable", "good")
+        assert sorted(host.fragments()) == ["00-core.yaml", "10-mine.yaml", "30-good.yaml"], host.fragments()
+        host.run("disable", "good")
+        assert "10-mine.yaml" in host.fragments()
+        host.write("conf.d/10-mine.yaml", HELPER.replace("good", "another"))
+        with unchanged(host):
+            text = host.run("enable", "good", code=78)
+            assert "/conf.d/10-mine.yaml:2:" in text and "where core.helpers is set already, add the entry" in text, text
+
+
 def test_enable_and_disable_change_nothing_when_they_refuse():
     with Host("good", "bad-id") as host:
         with unchanged(host):
@@ -236,6 +274,19 @@ def test_a_running_daemon_takes_what_is_enabled_and_disabled():
             client.cmd("RCPT TO:<eve@example.test>", 250)
         assert in_use(daemon) == ["good"], daemon.cmd("plugin", "stats")
         assert sorted(host.fragments()) == ["00-core.yaml", "30-good.yaml", "40-recorder.yaml.off"]
+
+
+def test_a_helper_that_comes_wants_a_restart():
+    with running() as (host, daemon):
+        host.write("conf/30-good.yaml", "plugin: good\n")
+        host.write("conf/05-helper-good.yaml", HELPER)
+        text = host.run("enable", "good")
+        assert "; restart the daemon, which starts the helper" in text and in_use(daemon) == [], text
+        daemon.restart()
+        assert in_use(daemon) == ["good"]
+        daemon.wait_event("helper.started", helper="good")
+        text = host.run("disable", "good")
+        assert "the daemon has reloaded; its helper runs on, unused, until the daemon is restarted" in text and in_use(daemon) == [], text
 
 
 def test_what_a_running_daemon_refuses_is_undone():
