@@ -141,6 +141,14 @@ Task<int> run_queue_list(ControlContext& context, CommandCall call, Output& outp
   return print_messages(context, std::move(call), output);
 }
 
+// "192.0.2.1:4711 helo client.test by 0.0.0.0:25"; of mail that a user of this host handed in, who it was.
+std::string where_from(const Envelope& envelope) {
+  const Origin& origin = envelope.origin;
+  const std::string* uid = find_note(envelope.notes, "submission.uid");
+  if (origin.protocol == Protocol::local && uid) return "this host, user " + printable(origin.helo) + " (uid " + printable(*uid) + ")";
+  return (origin.client.ip ? origin.client.text() : std::string("this host")) + " helo " + printable(origin.helo) + " by " + origin.listener;
+}
+
 Task<int> run_queue_show(ControlContext& context, CommandCall call, Output& output) {
   auto message = co_await one_message(context, call);
   if (!message) co_return complain(output, message.error());
@@ -150,8 +158,7 @@ Task<int> run_queue_show(ControlContext& context, CommandCall call, Output& outp
   }
   const Envelope& envelope = *message->envelope;
   output.print(message_text(*message));
-  output.print("came from   " + (envelope.origin.client.ip ? envelope.origin.client.text() : std::string("this host")) + " helo " +
-               printable(envelope.origin.helo) + " by " + envelope.origin.listener + "\n");
+  output.print("came from   " + where_from(envelope) + "\n");
   if (!envelope.tenant.empty()) output.print("tenant      " + envelope.tenant + "\n");
   if (!envelope.envid.empty()) output.print("envid       " + printable(envelope.envid) + "\n");
   co_return 0;

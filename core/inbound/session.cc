@@ -136,7 +136,7 @@ Task<void> Session::find_admission() {
 Task<void> Session::greet() {
   greeted_ = true;
   context_.log.write(events::kSessionConnected,
-                     {{"client", origin_.client.text()}, {"listener", origin_.listener}});
+                     {{"client", client_text()}, {"listener", origin_.listener}});
   if (admission_ != Admission::ok) co_return refuse_connection(admission_reply(admission_), admission_name(admission_));
   if (context_.stopping()) co_return refuse_connection(shutting_down(), "shutdown");
   if (settings_->ptr_lookup && context_.resolver) co_await find_client_name();
@@ -164,7 +164,7 @@ Task<void> Session::find_client_name() {
 }
 
 void Session::note_refused(std::string_view reason, std::string_view reply) {
-  context_.log.write(events::kSessionRefused, {{"client", origin_.client.text()}, {"reason", reason}, {"reply", reply}});
+  context_.log.write(events::kSessionRefused, {{"client", client_text()}, {"reason", reason}, {"reply", reply}});
   ++context_.counters.connections_refused;
 }
 
@@ -261,7 +261,7 @@ Task<void> Session::perform(ServerMachine::Advance& advance) {
 
 void Session::gather(const Send& send) {
   if (send.octets[0] == '5' && !std::exchange(refusal_logged_, false))
-    context_.log.write(events::kCommandRefused, {{"client", origin_.client.text()},
+    context_.log.write(events::kCommandRefused, {{"client", client_text()},
                                                  {"reply", send.octets.substr(0, send.octets.find('\r'))}});
   out_.append(send.octets);
   flush_ = flush_ || send.flush;
@@ -315,7 +315,7 @@ void Session::note_input(const Result<size_t>& octets) {
     ++context_.counters.timeouts;
     end_reason_ = "timeout";
     context_.log.write(events::kSessionTimeout,
-                       {{"client", origin_.client.text()}, {"data", machine_->receiving_data()}});
+                       {{"client", client_text()}, {"data", machine_->receiving_data()}});
     return machine_->end(timed_out());
   }
   end_reason_ = "lost";
@@ -364,20 +364,20 @@ void Session::close() {
     ++counters.early_talkers;
     end_reason_ = "early talker";
     context_.log.write(events::kSessionEarlyTalker,
-                       {{"client", origin_.client.text()}, {"helo", origin_.helo}});
+                       {{"client", client_text()}, {"helo", origin_.helo}});
   } else if (machine_->too_many_errors()) {
     ++counters.too_many_errors;
     end_reason_ = "too many errors";
     ticket_.ban_client();
     context_.log.write(events::kSessionTooManyErrors,
-                       {{"client", origin_.client.text()}, {"errors", machine_->error_count()}});
+                       {{"client", client_text()}, {"errors", machine_->error_count()}});
     if (settings_->limits.ban > Millis(0))
-      context_.log.write(events::kSessionBanned, {{"client", origin_.client.text()}});
+      context_.log.write(events::kSessionBanned, {{"client", client_text()}});
   }
   if (end_reason_ == "quit" && !machine_->quit()) end_reason_ = "refused";
   if (hooks_know_) tell(Stage::disconnect, nullptr);
   if (end_reason_ == "quit" && !context_.log.wants(Severity::debug)) return;
-  context_.log.write(events::kSessionEnded, {{"client", origin_.client.text()},
+  context_.log.write(events::kSessionEnded, {{"client", client_text()},
                                              {"reason", end_reason_},
                                              {"messages", messages_},
                                              {"octets", octets_},

@@ -107,6 +107,7 @@ class Session {
   void mark_local(Envelope& envelope);
   bool keep_to_return(Recipient& recipient, const Reply& refusal);
   void note_submission(const Envelope& envelope);
+  std::string client_text() const;
   bool mends() const { return submitter_ ? !submitter_->gateway : listener_.role == Role::submission; }
   Result<std::vector<Edit>> wanted_fixups(std::string_view header, const Envelope& envelope) const;
 

@@ -53,7 +53,7 @@ Task<void> Session::on_xclient(AskXclient ask) {
   if (origin_.account != before) forget_auth();
   find_rights();
   context_.log.write(events::kSessionXclient, {{"proxy", stream_->peer().text()},
-                                               {"client", origin_.client.text()},
+                                               {"client", client_text()},
                                                {"name", origin_.client_name},
                                                {"account", origin_.account}});
   machine_->accept();
@@ -200,7 +200,7 @@ Reply Session::rcpt_refusal(const Recipient& recipient, RelayDecision& decision)
 
 void Session::refuse_command(Reply reply, const EventDef& event, std::string_view address, bool close) {
   if (&event == &events::kRecipientRefused) ++context_.counters.recipients_refused;
-  context_.log.write(event, {{"client", origin_.client.text()},
+  context_.log.write(event, {{"client", client_text()},
                              {"helo", origin_.helo},
                              {"sender", machine_->envelope().sender.text()},
                              {"address", address},
@@ -238,7 +238,7 @@ void Session::abort_transaction(std::string_view reason) {
     ++context_.counters.messages_aborted;
     context_.log.write(
         events::kMessageAborted,
-        {{"id", transaction_->id.text()}, {"client", origin_.client.text()}, {"reason", reason}});
+        {{"id", transaction_->id.text()}, {"client", client_text()}, {"reason", reason}});
   }
   end_transaction();
 }

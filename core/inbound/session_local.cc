@@ -30,6 +30,11 @@ void Session::submits(LocalPeer peer) {
   submitter_ = std::make_unique<LocalPeer>(std::move(peer));
 }
 
+// Who it is, for the log.
+std::string Session::client_text() const {
+  return submitter_ ? "local uid " + std::to_string(submitter_->uid) : origin_.client.text();
+}
+
 void Session::make_local(ServerOptions& options) const {
   options.local_dialogue = true;
   options.origin = settings_->origin;
@@ -86,7 +91,7 @@ void Session::mark_local(Envelope& envelope) {
 // The sender hears by a report, as all who hand in mail by sendmail are used to; the queue writes it when it is asked to deliver.
 bool Session::keep_to_return(Recipient& recipient, const Reply& refusal) {
   if (!submitter_ || !submitter_->mail_errors || !refusal.permanent()) return false;
-  context_.log.write(events::kRecipientRefused, {{"client", origin_.listener},
+  context_.log.write(events::kRecipientRefused, {{"client", client_text()},
                                                  {"helo", origin_.helo},
                                                  {"sender", machine_->envelope().sender.text()},
                                                  {"address", recipient.address.text()},

@@ -79,6 +79,8 @@ TEST_CASE("a program of this host may send anywhere, in one go, with names that 
   CHECK(rig.sink.count("submission.local") == 1);
   CHECK(rig.sink.text().find("\"cwd\":\"/srv/ann\"") != std::string::npos);
   CHECK(rig.sink.text().find("\"cgroup\":\"/user.slice\"") != std::string::npos);
+  CHECK(rig.sink.text().find("\"client\":\"local uid 1000\",\"helo\":\"ann\"") != std::string::npos);
+  CHECK(rig.sink.text().find("\"client\":\":0\"") == std::string::npos);
 }
 
 TEST_CASE("a sender that is given to somebody is not for other users of this host") {

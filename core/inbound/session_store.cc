@@ -104,7 +104,7 @@ void Session::message_accepted(const Message& message) {
                                                 {"sender", envelope.sender.text()},
                                                 {"recipients", envelope.recipients.size()},
                                                 {"size", message.content.size()},
-                                                {"client", origin_.client.text()},
+                                                {"client", client_text()},
                                                 {"helo", origin_.helo},
                                                 {"protocol", protocol_name(origin_.protocol)}});
   note_submission(envelope);
@@ -113,7 +113,7 @@ void Session::message_accepted(const Message& message) {
 void Session::not_stored(const Envelope& envelope, const Error& error) {
   ++context_.counters.messages_not_stored;
   context_.log.write(events::kMessageNotStored,
-                     {{"id", envelope.id.text()}, {"client", origin_.client.text()}, {"reason", error.text}});
+                     {{"id", envelope.id.text()}, {"client", client_text()}, {"reason", error.text}});
   machine_->refuse(storage_failure(error));
   end_transaction();
 }
@@ -129,7 +129,7 @@ void Session::message_refused(const Envelope& envelope, const Reply& reply, std:
   refusal_logged_ = reply.permanent();
   context_.log.write(events::kMessageRefused, {{"id", envelope.id.text()},
                                                {"sender", envelope.sender.text()},
-                                               {"client", origin_.client.text()},
+                                               {"client", client_text()},
                                                {"helo", origin_.helo},
                                                {"reply", reply.joined()},
                                                {"rule", rule}});

@@ -177,6 +177,9 @@ def test_the_queue():
             assert {line.strip() for line in lines[3:] if "@" in line and not line.lstrip().startswith("(")} == {"a@far.test", "b@far.test"}, lines
             assert re.fullmatch(r"-- \d+ Kbytes in 1 Request\.", lines[-1]) and lines[-2] == "", lines
         assert len(json.loads(host.call("mailq", "--json").stdout)["recipients"]) == 2
+        shown = host.cmd("queue", "show", host.queue()[0]["id"])
+        assert f"came from   this host, user {login()} (uid {os.getuid()})\n" in shown, shown
+        assert host.events("message.accepted", client=f"local uid {os.getuid()}", helo=login()), host.tail()
         before = host.queue()[0]["recipients"][0]["attempts"]
         host.sendmail("-q")
         wait_until(lambda: host.queue()[0]["recipients"][0]["attempts"] > before, 10, "another attempt")
