@@ -2,7 +2,7 @@
 BUILD_PACKAGES="git clang-16 lld-16 libclang-rt-16-dev llvm-16 clang-format-16 ccache meson ninja-build pkg-config libuv1-dev libldns-dev
  libyaml-cpp-dev doctest-dev libsystemd-dev libdeflate-dev libidn2-dev libmicrohttpd-dev libjemalloc-dev nlohmann-json3-dev
  libcurl4-gnutls-dev libgnutls28-dev libgsasl-dev libunbound-dev dns-root-data libargon2-dev libsqlite3-dev libpcre2-dev zlib1g-dev libssl-dev libopendkim-dev libxml2-dev libpsl-dev libarchive-dev openssl python3 man-db"
-TEST_PACKAGES="nsd unbound ldnsutils strace gcc g++ rustc gnutls-bin swaks libnet-ssleay-perl libauthen-sasl-perl gsasl dovecot-core dovecot-lmtpd procmail s-nail ca-certificates python3-dkim python3-authres python3-nacl publicsuffix libxml2-utils"
+TEST_PACKAGES="nsd unbound ldnsutils strace gcc g++ rustc gnutls-bin swaks libnet-ssleay-perl libauthen-sasl-perl gsasl dovecot-core dovecot-lmtpd procmail maildrop s-nail ca-certificates python3-dkim python3-authres python3-nacl publicsuffix libxml2-utils"
 DEB_PACKAGES="dpkg-dev debhelper po-debconf fakeroot lintian"
 BENCH_PACKAGES="util-linux unbound opendkim opendmarc openssl"
 ASAN_OPTIONS_MESON=(-Db_sanitize=address,undefined -Db_lundef=false --buildtype=plain -Doptimization=1 -Dcpp_args=-gline-tables-only)

@@ -2,6 +2,7 @@
 # account of this machine has. As root the helper becomes them; nothing outside the directory of the test is touched.
 import json
 import os
+import subprocess
 
 from lib_veredus import *  # noqa: F401,F403
 from lib_base import BUILD, Skip, is_root, wait_until
@@ -12,15 +13,22 @@ USERS = {"bob": 61001, "carol": 61002, "dan": 61003, "vmail": 61004, "admin": 61
 SPOOL_GROUP = 61010
 
 
+def needs_mounts():
+    needs_root()
+    if subprocess.run(["unshare", "--mount", "/bin/true"], check=False, capture_output=True).returncode != 0:
+        raise Skip("no mounts of one's own here")
+
+
 def needs_root():
     if not is_root():
         raise Skip("delivering as others needs root")
 
 
 class LocalHost(Daemon):
-    """`aliases` is the text of the file; `options` further options of the helper; `settings` further lines of the plugin's fragment."""
+    """`aliases` is the text of the file; `options` further options of the helper; `settings` further lines of the plugin's fragment;
+    with `real` its users are those of the machine for the helper and what it runs."""
 
-    def __init__(self, aliases="", options=(), settings="", files=None, start=True, mailbox=None, core=None):
+    def __init__(self, aliases="", options=(), settings="", files=None, start=True, mailbox=None, core=None, real=False):
         needs_root()
         super().__init__(start=False)
         self.homes, self.mail = os.path.join(self.dir, "home"), os.path.join(self.dir, "mail")
@@ -38,6 +46,8 @@ class LocalHost(Daemon):
                 file.write(f"{name}:x:{number}:{number}:{name}:{home}:/bin/sh\n")
         self.write_aliases(aliases)
         words = [HELPER, f"--passwd={self.passwd}", f"--aliases={self.aliases}", "--mailbox=" + (mailbox or f"{self.mail}/{{user}}"), *options]
+        if real:
+            words = ["/usr/bin/unshare", "--mount", "/bin/sh", "-c", f'mount --bind {self.passwd} /etc/passwd && exec "$@"', "helper", *words]
         self.configure({"hostname": "host.test", "local_domains": ["host.test", "localhost"], "relay_domains": [], "relay_networks": [],
                         "queue": {"retry": ["300ms"]}, "helpers": [{"name": "local", "command": words, "user": "root"}], **(core or {})})
         self.write("70-local.yaml", f"plugin: local\nusers: {json.dumps(self.passwd)}\naliases: [{json.dumps(self.aliases)}]\nuser_cache: 0s\n{settings}")

@@ -166,6 +166,18 @@ def test_procmail_as_the_mailbox_command():
         assert "Subject: hello" in daemon.home("bob", "sorted"), daemon.tail()
 
 
+def test_maildrop_as_the_mailbox_command():
+    if not os.path.exists("/usr/bin/maildrop"):
+        raise Skip("maildrop is not installed")
+    needs_mounts()  # it asks the machine who it is, whatever the environment says
+    with LocalHost(options=["--mailbox-command=/usr/bin/maildrop"], real=True) as daemon:
+        home = f"{daemon.homes}/bob"
+        daemon.put("bob", ".mailfilter", f'if (/^Subject: hello/)\n{{\n  to "{home}/sorted"\n}}\nEXITCODE=65\nexit\n', mode=0o600)
+        mail(daemon, "bob@host.test")
+        daemon.idle()
+        assert "Subject: hello" in daemon.home("bob", "sorted"), daemon.tail()
+
+
 def test_virtual_addresses_and_mailboxes():
     core = {"local_domains": ["host.test", "shop.test"]}
     settings = "virtual_domains: [shop.test]\nvirtual: addresses\nmailboxes: boxes\n"
