@@ -3,7 +3,6 @@
 // failed least is forgotten first.
 #pragma once
 
-#include <string>
 #include <deque>
 #include <memory>
 #include <string>
