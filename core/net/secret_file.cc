@@ -2,6 +2,7 @@
 #include "net/secret_file.h"
 
 #include <fcntl.h>
+#include <pwd.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -34,6 +35,12 @@ Way& way() {
   return one;
 }
 
+std::string own_name() {
+  char room[4096];
+  passwd entry{}, *found = nullptr;
+  return getpwuid_r(geteuid(), &entry, room, sizeof room, &found) == 0 && found ? found->pw_name : std::to_string(geteuid());
+}
+
 Known ask_about(SecretFiles& files, const std::string& path) {
   Known out;
   Result<int> fd = files.open(path);
@@ -52,9 +59,10 @@ Result<int> open_secret(const std::string& path) {
   if (fd >= 0) return fd;
   std::string why = std::generic_category().message(errno);
   if (errno != EACCES) return fail(Errc::not_found, why);
-  if (!way().files) return fail(Errc::refused, why + "; let this user read it (setfacl -m u:USER:r, and x on the directories), or start the daemon as root, which hands it to the worker");
+  std::string remedy = "; let the user " + own_name() + " read it (setfacl -m u:" + own_name() + ":r, and :x on the directories)";
+  if (!way().files) return fail(Errc::refused, why + remedy + ", or start the daemon as root, which hands it to the worker");
   Result<int> handed = way().files->open(path);
-  if (!handed) return fail(Errc::refused, why + ", and the supervisor does not hand it over: " + handed.error().text);
+  if (!handed) return fail(Errc::refused, why + ", and the supervisor does not hand it over: " + handed.error().text + remedy + ", or mend that");
   return handed;
 }
 

@@ -121,7 +121,8 @@ def test_tables_need_their_directory():
                 pass
             refused = daemon.wait_event("supervisor.key_refused", timeout=10)
             assert refused["file"] in pair.values() and "tls.key_directories" in refused["reason"], refused
-            assert "key_directories" in daemon.wait_event("tls.refused", timeout=10)["text"]
+            text = daemon.wait_event("tls.refused", timeout=10)["text"]
+            assert "key_directories" in text and "let the user nobody read it" in text, text
 
 
 def test_what_is_no_certificate_stays_where_it_is():
@@ -148,7 +149,8 @@ def test_without_a_way_the_error_says_what_to_do():
         daemon.start(ready=False)
         assert daemon.process.wait(20) == 78, daemon.tail()
         text = daemon.tail()
-        assert acme.pair("a.test")["cert"] in text and "Permission denied" in text and "start the daemon as root" in text, text
+        assert acme.pair("a.test")["cert"] in text and "Permission denied" in text and "let the user nobody read it" in text, text
+        assert "start the daemon as root" in text, text
 
 
 if __name__ == "__main__":
