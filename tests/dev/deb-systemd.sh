@@ -45,8 +45,8 @@ printf '127.0.0.1 localhost\n127.0.1.1 host.example.test host\n::1 localhost\n' 
 boot & machine=$!
 init=
 end_machine() {
-  [ "$init" ] && kill -9 "$init" 2>/dev/null
-  wait "$machine" 2>/dev/null
+  [ -z "$init" ] || kill -9 "$init" 2>/dev/null || true
+  wait "$machine" 2>/dev/null || true
   [ "${KEEP_ROOT:-}" ] || rm -rf "$root"
 }
 trap end_machine EXIT
