@@ -63,15 +63,15 @@ uint32_t AuthGuard::count(const std::string& key) {
 // Failures and guesses in flight together are as many as are allowed.
 bool AuthGuard::full(const std::string& key) {
   auto open = open_.find(key);
-  return open != open_.end() && count(key) + open->second >= settings_->auth.failures;
+  uint32_t most = settings_->auth.failures;
+  return most > 0 && open != open_.end() && count(key) + open->second >= most;
 }
 
 void AuthGuard::begin(const IpAddress& client, const std::string& account, Promise promise) {
   if (!allows(client, account)) return promise.fulfil(Guess{Guess::Answer::blocked, {}});
   std::vector<std::string> keys = names_of(client, account);
-  if (settings_->auth.failures > 0)
-    for (const std::string& key : keys)
-      if (full(key)) return wait(key, {client, account, std::move(promise)});
+  for (const std::string& key : keys)
+    if (full(key)) return wait(key, {client, account, std::move(promise)});
   for (const std::string& key : keys) ++open_[key];
   promise.fulfil(Guess{Guess::Answer::granted, GuessTurn(self_, client, account)});
 }

@@ -128,6 +128,18 @@ TEST_CASE("an account that many use at once waits for itself and is not locked o
   CHECK(guard.remembered() == 0);
 }
 
+TEST_CASE("a reload that lifts the bound lets those in who wait, at the next end") {
+  Guarded rig;
+  AuthGuard guard(rig.loop, rig.shared());
+  Guessers many{rig, guard, {}, {}};
+  for (int i = 0; i < 8; ++i) many.ask(rig.client, "ann");
+  CHECK(many.text() == "ggg.....");
+  rig.settings.auth.failures = 0;
+  guard.reconfigure(rig.shared());
+  many.let_go(0);
+  CHECK(many.text() == "gggggggg");
+}
+
 TEST_CASE("a turn outlives its guard") {
   Guarded rig;
   auto guard = std::make_unique<AuthGuard>(rig.loop, rig.shared());
