@@ -57,8 +57,9 @@ void use_secret_files(std::shared_ptr<SecretFiles> files) { way().files = std::m
 Result<int> open_secret(const std::string& path) {
   int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
   if (fd >= 0) return fd;
-  std::string why = std::generic_category().message(errno);
-  if (errno != EACCES) return fail(Errc::not_found, why);
+  const int error = errno;
+  std::string why = std::generic_category().message(error);
+  if (error != EACCES) return fail(Errc::not_found, why);
   std::string remedy = "; let the user " + own_name() + " read it (setfacl -m u:" + own_name() + ":r, and :x on the directories)";
   if (!way().files) return fail(Errc::refused, why + remedy + ", or start the daemon as root, which hands it to the worker");
   Result<int> handed = way().files->open(path);
